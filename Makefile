@@ -1,0 +1,72 @@
+# Both `make demo` and `make test` make their own virtual environment. Nothing else is needed but Python 3.11 or later.
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install -qq
+
+# Set for every pip below, those that build a wheel too.
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_NO_INPUT := 1
+ifeq ($(HOME),)
+export PIP_NO_CACHE_DIR := 1
+endif
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help demo test lint types unit clean
+
+help:
+	@echo "make demo    what happened on a node whose disk ran full, read from its kubelet's log"
+	@echo "make test    every check: lint, types, unit"
+	@echo "make lint    ruff: rules and format"
+	@echo "make types   mypy"
+	@echo "make unit    pytest"
+	@echo "make clean   remove all that these made"
+	@echo "PYTHON=...   the interpreter to prefer, 3.11 or later"
+
+demo: $(VENV)/core
+	$(BIN)/kubelog timeline notebooks/node3/node3-kubelet.log --year 2017
+
+test: lint types unit
+
+lint: $(VENV)/test
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: $(VENV)/test
+	$(BIN)/mypy
+
+unit: $(VENV)/test
+	$(BIN)/pytest
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache kubelog/grammar/table.bin
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# Stamps, so that a second run installs nothing.
+$(VENV)/core: pyproject.toml setup.py | $(BIN)/python
+	@echo "Installing kubelog into $(VENV) ..."
+	@$(INSTALL) --editable .
+	@touch $@
+
+$(VENV)/test: pyproject.toml setup.py | $(BIN)/python
+	@echo "Installing kubelog and what its tests need into $(VENV) ..."
+	@$(INSTALL) --editable '.[test]'
+	@touch $@ $(VENV)/core
+
+# The first Python that is new enough. Debian keeps the part that makes environments (ensurepip) in a package of its own.
+$(BIN)/python:
+	@for python in "$(PYTHON)" python3 python3.13 python3.12 python3.11; do \
+	    "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
+	    if ! "$$python" -c 'import ensurepip' 2>/dev/null; then \
+	        package=$$("$$python" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])'); \
+	        if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then \
+	            echo "$$python cannot make virtual environments here: install $$package, or set PYTHON to another." >&2; exit 1; \
+	        fi; \
+	        echo "Installing $$package ..."; \
+	        apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y "$$package" >/dev/null || exit 1; \
+	    fi; \
+	    exec "$$python" -m venv --clear $(VENV); \
+	done; \
+	echo "kubelog needs Python 3.11 or later; none was found. Set PYTHON to its path." >&2; exit 1

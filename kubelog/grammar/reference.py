@@ -1,0 +1,228 @@
+"""rule tree → pyparsing: slow, plain, the definition of what a line means.
+
+It reads latin-1, a character a byte, and gives spans. The scanner is held equal to it by properties. White space is never skipped
+and tabs are never expanded.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyparsing as pp
+
+from kubelog.grammar.catalog import Grammar, Wording
+from kubelog.grammar.notation import Blanks, Hole, Literal, Part, Pattern
+
+Spans = dict[str, tuple[int, int]]
+
+# (wording, its field spans in the order of its holes)
+Found = tuple[int, list[tuple[int, int]]]
+
+
+def _regex(pattern: str) -> pp.ParserElement:
+    return pp.Regex(pattern).leave_whitespace()
+
+
+def _literal(text: bytes) -> pp.ParserElement:
+    return pp.Literal(text.decode("latin-1")).leave_whitespace()
+
+
+class Reference:
+    """The parsers of one grammar."""
+
+    def __init__(self, grammar: Grammar) -> None:
+        self.grammar = grammar
+        self.terminals = self._terminals()
+        self.header_parser = self._pattern(grammar.header.parts, self.terminals) if grammar.header else None
+        self.envelope_parsers = [
+            [self._pattern(pattern.parts, self.terminals) for pattern in patterns] for patterns in grammar.envelopes.values()
+        ]
+        self.before = [text.decode("latin-1") for text in grammar.before]
+        self.heads = tuple(text.decode("latin-1") for text in grammar.heads)
+        self.parsers = [self.message_parser(w.pattern) if w.pattern else None for w in grammar.wordings]
+        self.pair_parser = self._pairs()
+
+    def _terminals(self) -> dict[str, pp.ParserElement]:
+        """The terminals of headers and envelopes, a literal example above each."""
+        two = "|".join(sorted({name.split(" ")[0].encode().decode("latin-1") for name in self.grammar.months if " " in name}))
+        two_words = rf"(?i:{two}) [0-9]{{1,2}}(?= )|" if two else ""
+        clock = "(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
+        days31, days30 = "(?:0[13578]|1[02])(?:0[1-9]|[12][0-9]|3[01])", "(?:0[469]|11)(?:0[1-9]|[12][0-9]|30)"
+        return {
+            # W
+            "severity": _regex("[IWEF]"),
+            # 1016
+            "monthday": _regex(f"{days31}|{days30}|02(?:0[1-9]|[12][0-9])"),
+            # 09:50:55  09:50:55.056703
+            "clock": _regex(rf"{clock}(?:\.[0-9]{{1,9}})?"),
+            # 09:50:55.056703
+            "microclock": _regex(rf"{clock}\.[0-9]{{6}}"),
+            # 17144
+            "digits": _regex("[0-9]{1,18}"),
+            # 331
+            "line": _regex("[0-9]{1,9}"),
+            # eviction_manager.go  ???
+            "file": _regex(r"[^ \t:\]]+"),
+            # the text: one blank behind the mark, or nothing
+            "body": _regex(r"(?: [\s\S]*)?\Z"),
+            # Oct  10月  Thg 10  janv.
+            "month": _regex(two_words + r"(?=[^ \t]*[A-Za-z\x80-\xff])[^ \t]{1,24}"),
+            # 16  " 3"
+            "day": _regex(" ?(?:[12][0-9]|3[01]|0?[1-9])"),
+            # ubuntu-k8s-3
+            "host": _regex(r"[^ \t\[\]]{1,255}(?<!:)"),
+            # kubelet
+            "identifier": _regex(r"[^ \t\[\]:]{1,255}"),
+        }
+
+    def _pattern(self, parts: tuple[Part, ...], terminals: dict[str, pp.ParserElement]) -> pp.ParserElement:
+        """A pattern whose holes are terminals."""
+        steps: list[pp.ParserElement] = []
+        for part in parts:
+            if isinstance(part, Literal):
+                steps.append(_literal(part.text).suppress())
+            elif isinstance(part, Blanks):
+                steps.append(_regex(rf"[ \t]{{{part.least},}}").suppress())
+            else:
+                steps.append(_located(terminals[part.type].copy(), part.name))
+        return pp.And(steps).leave_whitespace().parse_with_tabs()
+
+    def message_parser(self, pattern: Pattern) -> pp.ParserElement:
+        """A wording: a hole ends at the first place where the fixed parts behind it stand; the last ones end the text."""
+        parts = pattern.parts
+        steps: list[pp.ParserElement] = []
+        for number, part in enumerate(parts):
+            if not isinstance(part, Hole):
+                steps.append(self._fixed(part).suppress())
+            elif part.type == "quoted":
+                steps.append(_located(_regex(r'"(?:[^"\\]|\\[\s\S])*"'), part.name))
+            else:
+                behind = []
+                for following in parts[number + 1 :]:
+                    if isinstance(following, Hole):
+                        break
+                    behind.append(self._fixed(following))
+                if number + 1 + len(behind) == len(parts):
+                    behind.append(pp.StringEnd().leave_whitespace())
+                skip = pp.SkipTo(pp.And(behind).leave_whitespace()).leave_whitespace()
+                steps.append(_located(skip, part.name))
+        steps.append(pp.StringEnd().leave_whitespace().suppress())
+        return pp.And(steps).leave_whitespace().parse_with_tabs()
+
+    def _fixed(self, part: Part) -> pp.ParserElement:
+        if isinstance(part, Literal):
+            return _literal(part.text)
+        assert isinstance(part, Blanks)
+        return _regex(rf"[ \t]{{{part.least},}}(?![ \t])")
+
+    def _pairs(self) -> pp.ParserElement:
+        """The pairs behind a structured message; the notation stands in klog/pairs.py."""
+        quoted = _regex(r'"(?:[^"\\]|\\[\s\S])*(?:"|\\?\Z)')
+        block = _regex(r"<(?=\n)(?:(?!\n >)[\s\S])*(?:\n >|\Z)")
+        nested = pp.Forward().leave_whitespace()
+        inside = _regex(r'"(?:[^"\\]|\\[\s\S])*"') | nested | _regex(r"[^{}\[\]]")
+        nested <<= _regex(r"[{\[]") + pp.ZeroOrMore(inside).leave_whitespace() + _regex(r"[}\]]")
+        brackets = pp.Combine(pp.Optional(_regex(r"&(?=[{\[])|map(?=\[)")) + nested, adjacent=True).leave_whitespace()
+        scalar = _regex(r"(?:true|false|null|<nil>|-?[0-9]+(?:\.[0-9]*)?)(?=[ \t]|\Z)")
+        plain = scalar | _regex(r"[^ \t]*(?:[ \t]+[^ \t=]*(?=[ \t]|\Z))*")
+        value = (block | quoted | brackets | plain).leave_whitespace()
+        key = _regex(r'[^="\n \t][^="\n]*')
+        pair = _regex(r"[ \t]+").suppress() + _located(key, "key") + _literal(b"=").suppress() + _located(value, "value")
+        end = _regex(r"[ \t]*\Z").suppress()
+        stop = pp.Empty().set_parse_action(lambda text, place, tokens: [("stop", place, place)])
+        whole = pp.ZeroOrMore(~end + pair.leave_whitespace()) + pp.Optional(end) + stop
+        return whole.leave_whitespace().parse_with_tabs()
+
+    def envelope(self, text: str) -> tuple[int, Spans] | None:
+        """The envelope that a line (its leading blanks off) begins with: its number from 1, and its holes."""
+        for number, parsers in enumerate(self.envelope_parsers, 1):
+            if number > 1 and text.startswith(self.heads):
+                return None
+            for parser in parsers:
+                found = _parse(parser, text)
+                if found is not None:
+                    return number, found
+        return None
+
+    def header(self, text: str) -> Spans | None:
+        """The klog header that a text begins with, what glog writes in front of it included."""
+        start = 0
+        for before in self.before:
+            if text.startswith(before):
+                start = len(before)
+        found = self.header_only(text[start:])
+        return None if found is None else {name: (a + start, b + start) for name, (a, b) in found.items()}
+
+    def header_only(self, text: str) -> Spans | None:
+        """The klog header that a text begins with."""
+        return _parse(self.header_parser, text) if self.header_parser else None
+
+    def pairs(self, text: str) -> tuple[list[tuple[int, int, int, int]], int]:
+        """The pairs of what stands behind a message, and where reading stopped."""
+        *numbers, (_, stop, _) = self.pair_parser.parse_string(text)
+        spans = [(a, b) for _, a, b in numbers]
+        return [(*spans[i], *spans[i + 1]) for i in range(0, len(spans), 2)], stop
+
+    def structured(self, body: str) -> tuple[str, int] | None:
+        """The quoted message that a body begins with (escapes kept), and where it ends."""
+        found = _parse(_located(_regex(r'"(?:[^"\\]|\\[\s\S])*"'), "message").parse_with_tabs(), body)
+        return None if found is None else (body[slice(*found["message"])], found["message"][1])
+
+    def message(self, style: str, first: str, whole: str, file: str, program: str | None) -> Any:
+        """The wordings of a style that read a body, best first: (number, spans)."""
+        for number in self.order(style, file):
+            wording = self.grammar.wordings[number]
+            named = [name.encode().decode("latin-1") for name in wording.program]
+            if style == "text" and (bool(named) if program is None else program not in named):
+                continue
+            parser, pattern = self.parsers[number], wording.pattern
+            assert parser is not None and pattern is not None
+            text = whole if style == "line" or pattern.multiline else first
+            try:
+                tokens = parser.parse_string(text)
+            except pp.ParseException:
+                continue
+            yield number, [(a, b) for _, a, b in tokens]
+
+    def order(self, style: str, file: str) -> list[int]:
+        """Wordings as they are tried: longest leading literal, most literal bytes, the file named."""
+
+        def key(number: int) -> tuple[int, int, bool, int]:
+            wording = self.grammar.wordings[number]
+            return (-len(_lead(wording)), -_weight(wording), file.encode("latin-1").decode("utf-8", "replace") not in wording.files, number)
+
+        numbers = [n for n, wording in enumerate(self.grammar.wordings) if wording.style == style]
+        return sorted(numbers, key=key) if style == "text" else numbers
+
+    def furthest(self, text: str) -> tuple[Wording, int] | None:
+        """The wording that read furthest into a text that none reads, and how far: what `explain` points at."""
+        best: tuple[int, int] | None = None
+        for number in self.order("text", ""):
+            parser = self.parsers[number]
+            assert parser is not None
+            try:
+                parser.parse_string(text)
+            except pp.ParseException as error:
+                if error.loc > 0 and (best is None or error.loc > best[1]):
+                    best = number, error.loc
+        return None if best is None else (self.grammar.wordings[best[0]], best[1])
+
+
+def _lead(wording: Wording) -> bytes:
+    return wording.pattern.lead if wording.pattern else b""
+
+
+def _weight(wording: Wording) -> int:
+    return wording.pattern.weight if wording.pattern else 0
+
+
+def _located(element: pp.ParserElement, name: str) -> pp.ParserElement:
+    """An element whose token is (name, start, end)."""
+    return element.set_parse_action(lambda text, place, tokens: [(name, place, place + sum(len(token) for token in tokens))])
+
+
+def _parse(parser: pp.ParserElement, text: str) -> Spans | None:
+    try:
+        return {name: (start, end) for name, start, end in parser.parse_string(text)}
+    except pp.ParseException:
+        return None

@@ -1,0 +1,1 @@
+"""1  bytes → Block: sources, lines and their envelopes, the clock."""

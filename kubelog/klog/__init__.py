@@ -1,0 +1,1 @@
+"""2  lines → headers, records, pairs and values."""

@@ -1,0 +1,1 @@
+"""3  headers, bodies → typed events: the vocabulary, the matcher, the records."""

@@ -1,0 +1,247 @@
+"""a row of a Block → Record: what a line says, as users get it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from kubelog.grammar.compile import Table
+from kubelog.ingest.block import NONE, SEVERITIES, STRUCTURED, TYPED, VERDICTS, Block
+from kubelog.ingest.clock import TABLE, TIME_SOURCES, YEAR_SOURCES, Clock, local_text, micros
+from kubelog.klog import pairs as pair_reader
+from kubelog.klog import values
+from kubelog.klog.records import REASONS
+from kubelog.klog.values import PodRef
+from kubelog.message import signature
+from kubelog.message.decoder import Decoder, table_time
+from kubelog.message.vocabulary import ClusterEvent, Event, Seen
+
+
+class Origin(msgspec.Struct, frozen=True, gc=False):
+    """Where a record stands in its (decompressed) input: its first line from 1, and the byte spans of its lines."""
+
+    path: str
+    line: int
+    spans: list[tuple[int, int]]
+
+
+class Record(msgspec.Struct, frozen=True, gc=False):
+    """One log call. The fields are those of `kubelog parse -o jsonl`; what the line does not say is None."""
+
+    time: datetime | None
+    local_time: str | None
+    time_source: str | None
+    year_source: str | None
+    node: str | None
+    unit: str | None
+    pid: int | None
+    severity: str | None
+    thread: int | None
+    source_file: str | None
+    source_line: int | None
+    verdict: str
+    kind: str | None
+    message: str
+    signature: str
+    reason: str | None
+    event: Event | None
+    pairs: list[tuple[str, Any]] | None
+    pod: str | None
+    namespace: str | None
+    pod_uid: str | None
+    container: str | None
+    origin: Origin
+    raw: bytes
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The typed fields as plain data; empty unless the record is typed."""
+        if self.event is None:
+            return {}
+        return {name: plain(value) for name, value in self.event.fields.items()}
+
+    def to_dict(self, raw: bool = False) -> dict[str, Any]:
+        """The record as `kubelog parse -o jsonl` prints it."""
+        found: dict[str, Any] = {"time": stamp(self.time)}
+        for name in self.__struct_fields__[1:16]:
+            found[name] = getattr(self, name)
+        found["fields"] = self.fields
+        found["pairs"] = None if self.pairs is None else [[key, value] for key, value in self.pairs]
+        for name in ("pod", "namespace", "pod_uid", "container"):
+            found[name] = getattr(self, name)
+        origin = self.origin
+        found["origin"] = {"path": origin.path, "line": origin.line, "spans": [list(span) for span in origin.spans]}
+        if raw:
+            found["raw"] = values.text(self.raw)
+        return found
+
+
+def stamp(time: datetime | None) -> str | None:
+    """RFC 3339 with microseconds; an offset only where the zone is known."""
+    return None if time is None else time.isoformat(timespec="microseconds")
+
+
+def plain(value: Any) -> Any:
+    """A field's value as JSON data."""
+    if isinstance(value, msgspec.Struct):
+        return {name: plain(getattr(value, name)) for name in value.__struct_fields__}
+    if isinstance(value, datetime):
+        return stamp(value)
+    if isinstance(value, list | tuple):
+        return [plain(one) for one in value]
+    if isinstance(value, dict):
+        return {str(key): plain(one) for key, one in value.items()}
+    return value
+
+
+class RecordMaker:
+    """Makes Records and Events of the rows of one input's Blocks."""
+
+    def __init__(self, table: Table, decoder: Decoder, clock: Clock, node: str | None, at: datetime | None) -> None:
+        self.table, self.decoder, self.clock, self.node, self.at = table, decoder, clock, node, at
+
+    def kind(self, block: Block, row: int) -> str | None:
+        number = block.kind[row]
+        return None if number < 0 else self.table.entries[number].event
+
+    def event(self, block: Block, row: int, clock_us: int | None = None) -> tuple[Event, str | None] | None:
+        """The event of a typed row, and what did not convert."""
+        number = block.kind[row]
+        if number < 0:
+            return None
+        entry = self.table.entries[number]
+        b, p, _, e = block.body(row)
+        spans = block.spans[block.span_first[row] : block.span_first[row + 1]]
+        body = b[p:e]
+        line = block.first[row]
+        moment, time = self._moment(block, row), block.time[row]
+        pid = block.pid[line] if block.pid[line] != NONE else block.thread[line]
+        event, problem = self.decoder.event(number, body, spans, _NOWHERE)
+        shown = self.clock.shown(time)
+        if entry.style == "line":
+            event, shown = table_time(entry, event, body, spans, self.at)
+            time = NONE if shown is None else micros(shown)
+        node = block.names.nodes.text(block.node[line]) or self.node
+        if isinstance(event, ClusterEvent) and event.host:
+            node = event.host
+        us = time if time != NONE else moment
+        seen = Seen(
+            time=shown,
+            time_us=None if us == NONE else us,
+            year_known=time != NONE,
+            node=node,
+            unit=block.names.units.text(block.unit[line]),
+            pid=None if pid == NONE else pid,
+            severity=SEVERITIES[block.head[line]] if block.head[line] >= 0 else None,
+            path=block.path,
+            line=block.line + line,
+            offset=block.offset + block.at[line],
+            clock_us=clock_us,
+        )
+        return msgspec.structs.replace(event, seen=seen), problem
+
+    def _moment(self, block: Block, row: int) -> int:
+        """µs since the year began, where no year is known."""
+        return block.moment[block.first[row]]
+
+    def record(self, block: Block, row: int) -> Record:
+        line = block.first[row]
+        b, p, _, e = block.body(row)
+        body = b[p:e]
+        made = self.event(block, row)
+        event, problem = made if made else (None, None)
+        kind = block.kind[row]
+        verdict = block.verdict[row]
+        has_header = block.head[line] >= 0
+        message, found = body, None
+        if has_header and body[:1] == b'"' and (verdict == STRUCTURED or (kind >= 0 and self.table.entries[kind].style == "pairs")):
+            message, found = self._pairs(body)
+        text = values.text(message)
+        time, source = block.time[row], block.time_source[row]
+        shown = self.clock.shown(time)
+        if event is not None and kind >= 0 and self.table.entries[kind].style == "line":
+            shown, source = event.seen.time, TABLE if event.seen.time else 0
+        moment = self._moment(block, row)
+        pid = block.pid[line] if block.pid[line] != NONE else block.thread[line]
+        named = self._named(event, found)
+        return Record(
+            time=shown,
+            local_time=local_text(moment) if shown is None and moment != NONE else None,
+            time_source=TIME_SOURCES[source] if source else ("klog" if moment != NONE else None),
+            year_source=YEAR_SOURCES[block.year_source[row]],
+            node=event.seen.node if event else block.names.nodes.text(block.node[line]) or self.node,
+            unit=block.names.units.text(block.unit[line]),
+            pid=None if pid == NONE else pid,
+            severity=SEVERITIES[block.head[line]] if has_header else None,
+            thread=None if block.thread[line] == NONE else block.thread[line],
+            source_file=block.names.files.text(block.file[line]),
+            source_line=block.source_line[line] if has_header else None,
+            verdict=VERDICTS[verdict],
+            kind=None if kind < 0 else self.table.entries[kind].event,
+            message=text,
+            signature=self._signature(verdict, kind, text),
+            reason=problem or REASONS[block.reason[row]],
+            event=event,
+            pairs=found,
+            pod=named.name if named else None,
+            namespace=named.namespace if named else None,
+            pod_uid=named.uid if named else None,
+            container=self._text_of(found, "containerName") or getattr(event, "container", None),
+            origin=self._origin(block, row),
+            raw=b"".join(block.data[block.at[one] : block.next[one]] for one in block.lines_of(row)),
+        )
+
+    def _signature(self, verdict: int, kind: int, text: str) -> str:
+        if verdict == TYPED:
+            return self.table.entries[kind].text
+        return text if verdict == STRUCTURED else signature.of_text(text)
+
+    def _pairs(self, body: bytes) -> tuple[bytes, list[tuple[str, Any]]]:
+        from array import array
+
+        from kubelog.ingest import ops
+
+        end = ops.closing_quote(body, 1, len(body))
+        spans = array("i")
+        pair_reader.read(body, end + 1, len(body), spans)
+        found = []
+        for i in range(0, len(spans), pair_reader.STEP):
+            key, value = body[spans[i] : spans[i + 1]], body[spans[i + 2] : spans[i + 3]]
+            found.append((values.text(key), values.pair(value)))
+        return values.unquote(body[: end + 1]), found
+
+    def _named(self, event: Event | None, found: list[tuple[str, Any]] | None) -> PodRef | None:
+        """The pod that a record is about."""
+        named = getattr(event, "pod", None)
+        uid = self._text_of(found, "podUID")
+        if not isinstance(named, PodRef):
+            text = self._text_of(found, "pod")
+            try:
+                named = values.pod(text.encode()) if text else None
+            except ValueError:
+                named = None
+        if named is not None and named.uid is None and uid:
+            return PodRef(named.namespace, named.name, uid)
+        return named
+
+    def _text_of(self, found: list[tuple[str, Any]] | None, key: str) -> str | None:
+        for name, value in found or ():
+            if name == key and isinstance(value, str):
+                return value
+        return None
+
+    def _origin(self, block: Block, row: int) -> Origin:
+        spans: list[tuple[int, int]] = []
+        for line in block.lines_of(row):
+            at, size = block.offset + block.at[line], block.next[line] - block.at[line]
+            if spans and spans[-1][0] + spans[-1][1] == at:
+                spans[-1] = (spans[-1][0], spans[-1][1] + size)
+            else:
+                spans.append((at, size))
+        return Origin(block.path, block.line + block.first[row], spans)
+
+
+_NOWHERE = Seen()
+

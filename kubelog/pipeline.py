@@ -1,0 +1,440 @@
+"""read · stream · correlate: the rooms put together.
+
+An input's bytes become Blocks of complete records; a driver calls ingest, klog and message over the same warm Block. Records and
+events are made only when someone iterates.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kubelog.engines import Engine, engine
+from kubelog.errors import InputError, UsageError
+from kubelog.ingest.block import NONE, VERDICTS, Block, Names
+from kubelog.ingest.clock import CLOCK, Clock, micros
+from kubelog.ingest.sources import Source, expand
+from kubelog.message.record import Record, RecordMaker
+from kubelog.message.vocabulary import Event
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from kubelog.timeline import Change, Timeline
+
+
+class Filter:
+    """Which records are wanted; None admits all."""
+
+    def __init__(
+        self,
+        *,
+        unit: str | None = None,
+        pod: str | None = None,
+        kind: str | None = None,
+        severity: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> None:
+        if severity is not None and (not severity or set(severity.upper()) - set("IWEF")):
+            raise UsageError(f"expected severities of I, W, E, F (such as WEF), found {severity!r}")
+        if pod is not None and pod.count("/") != 1:
+            raise UsageError(f"expected a pod as NAMESPACE/NAME, found {pod!r}")
+        self.unit, self.pod, self.kind, self.severity = unit, pod, kind, severity.upper() if severity else None
+        self.since, self.until = since, until
+
+    def __bool__(self) -> bool:
+        return any(value is not None for value in vars(self).values())
+
+    def admits(self, record: Record) -> bool:
+        """Whether a record passes. A record without a time passes no limit of time."""
+        if self.unit is not None and record.unit != self.unit:
+            return False
+        if self.kind is not None and record.kind != self.kind:
+            return False
+        if self.severity is not None and (record.severity or " ") not in self.severity:
+            return False
+        if self.pod is not None and f"{record.namespace}/{record.pod}" != self.pod:
+            return False
+        return self._in_time(record.time)
+
+    def _in_time(self, time: datetime | None) -> bool:
+        if self.since is None and self.until is None:
+            return True
+        if time is None:
+            return False
+        return (self.since is None or _later(time, self.since)) and (self.until is None or _later(self.until, time))
+
+
+def _later(one: datetime, other: datetime) -> bool:
+    """one ≥ other; where only one of them knows its zone, as local times."""
+    if (one.tzinfo is None) != (other.tzinfo is None):
+        one, other = one.replace(tzinfo=None), other.replace(tzinfo=None)
+    return one >= other
+
+
+class Reader:
+    """bytes of one input, in any pieces → Blocks of complete records. Where the pieces are cut does not matter."""
+
+    def __init__(self, engine: Engine, path: str, clock: Clock) -> None:
+        self.engine, self.path, self.clock = engine, path, clock
+        self.names = Names()
+        self.held = b""  # bytes whose records a later line may still continue
+        self.offset, self.line = 0, 1  # of held[0]
+
+    def push(self, data: bytes, final: bool = False) -> Block:
+        """The records that are complete now; with `final` all of them. The Block may be empty."""
+        self.held += data
+        stop = len(self.held) if final else self.held.rfind(b"\n") + 1
+        block = Block(self.held[:stop], self.names, self.path, self.offset, self.line)
+        if not stop:
+            return block
+        self.engine.lines(block)
+        settled = self.engine.records(block, final)
+        self._finish(block, self.clock)
+        taken = block.next[settled - 1] if settled else 0
+        self.held = self.held[taken:]
+        self.offset += taken
+        self.line += settled
+        return block
+
+    def pending(self) -> Block:
+        """The records of the whole lines that are held, as they are so far."""
+        stop = self.held.rfind(b"\n") + 1
+        block = Block(self.held[:stop], self.names, self.path, self.offset, self.line)
+        if stop:
+            self.engine.lines(block)
+            self.engine.records(block, True)
+            self._finish(block, copy.copy(self.clock))
+        return block
+
+    def _finish(self, block: Block, clock: Clock) -> None:
+        clock.read(block)
+        self.engine.messages(block)
+
+
+class Log:
+    """The records of some inputs: lazy, re-iterable. Made by `read`."""
+
+    def __init__(
+        self,
+        sources: list[Source],
+        engine: Engine,
+        *,
+        year: int | None = None,
+        tz: str | None = None,
+        node: str | None = None,
+        now: datetime | None = None,
+        at: datetime | None = None,
+        where: Filter | None = None,
+    ) -> None:
+        self.sources, self.engine = sources, engine
+        self.year, self.tz, self.node, self.now, self.at = year, tz, node, now, at
+        self.where = where or Filter()
+        self.errors: list[InputError] = []  # inputs that could not be read to their end, after an iteration
+        self.notes: list[str] = []  # what was assumed, after an iteration
+        self._clock(Source("-", lambda: iter(())))  # wrong arguments fail here, not in the middle
+
+    def __repr__(self) -> str:
+        return f"<kubelog.Log of {', '.join(source.path for source in self.sources) or 'nothing'}>"
+
+    def _clock(self, source: Source) -> Clock:
+        reference, kind = (source.aged, source.age_source) if source.aged else (self.now, CLOCK)
+        return Clock(self.engine.table, year=self.year, tz=self.tz, reference=reference, source=kind)
+
+    def maker(self, clock: Clock) -> RecordMaker:
+        return RecordMaker(self.engine.table, self.engine.decoder, clock, self.node, self.at)
+
+    def reader(self, source: Source) -> Reader:
+        return Reader(self.engine, source.path, self._clock(source))
+
+    def blocks(self) -> Iterator[tuple[Block, RecordMaker]]:
+        """The Blocks of all inputs in order. An input that breaks off is told in `errors`; what could be read is delivered."""
+        self.errors, self.notes = [], []
+        for source in self.sources:
+            yield from self.blocks_of(source)
+
+    def blocks_of(self, source: Source) -> Iterator[tuple[Block, RecordMaker]]:
+        """The Blocks of one input."""
+        reader = self.reader(source)
+        maker = self.maker(reader.clock)
+        try:
+            for chunk in source.read():
+                block = reader.push(chunk)
+                if len(block):
+                    yield block, maker
+        except InputError as error:
+            self.errors.append(error)
+        block = reader.push(b"", final=True)
+        if len(block):
+            yield block, maker
+        if reader.offset == 0 and not any(error.path == source.path for error in self.errors):
+            self.notes.append(f"{source.path}: the input is empty")
+        self.note_year(reader)
+
+    def note_year(self, reader: Reader) -> None:
+        if reader.clock.assumed is not None:
+            source = "the file's age" if reader.clock.source != CLOCK else "the clock"
+            self.notes.append(f"{reader.path}: no year in the log; {reader.clock.assumed} assumed from {source} (--year says another)")
+
+    def __iter__(self) -> Iterator[Record]:
+        for block, maker in self.blocks():
+            for row in range(len(block)):
+                record = maker.record(block, row)
+                if not self.where or self.where.admits(record):
+                    yield record
+
+    def events(self, kind: str) -> Events:
+        """The typed events of one kind; its fields are columns in `to_pandas`."""
+        known = {entry.event for entry in self.engine.table.entries}
+        if kind not in known:
+            from kubelog.grammar.notation import suggest
+
+            raise UsageError(f"{kind!r} is no kind of this grammar; {suggest(kind, known)}")
+        return Events(self, kind)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """A row a record: the columns of `parse -o jsonl` without fields and pairs; path, line and offset for origin."""
+        from kubelog.message.frame import records_frame
+
+        return records_frame(self)
+
+    def coverage(self) -> Coverage:
+        """How much of the log was understood."""
+        found = Coverage()
+        for record in self:
+            found.add(record)
+        return found
+
+    def changes(self) -> Iterator[Change]:
+        """What the correlator says as it reads."""
+        from kubelog.timeline import Correlator
+
+        correlator = Correlator()
+        for feed in self._feeds():
+            yield from correlator.feed(feed) if isinstance(feed, Event) else correlator.advance(*feed)
+        yield from correlator.flush()
+
+    def _feeds(self) -> Iterator[Event | tuple[str | None, int]]:
+        """What the correlator is fed: the events that its rules ask for, and how far each node's clock went after them."""
+        from kubelog.timeline import merge
+
+        return merge([self.events_of(source) for source in self.sources])
+
+    def events_of(self, source: Source) -> Iterator[Event | tuple[str | None, int]]:
+        """The events of one input that the rules ask for."""
+        from kubelog.timeline import WANTED
+
+        feed = Feed(WANTED, self.where)
+        for block, maker in self.blocks_of(source):
+            yield from feed.read(block, maker)
+        yield from feed.clocks()
+
+    def incidents(self) -> Timeline:
+        """The incidents of the log: list-like, rich in a notebook."""
+        from kubelog.timeline import Timeline
+
+        self.errors, self.notes = [], []
+        timeline = Timeline()
+        for change in self.changes():
+            timeline.fold(change)
+        timeline.notes = list(self.notes)
+        return timeline
+
+
+class Feed:
+    """Blocks → the events that the rules ask for, each with the latest time that its node's records had reached."""
+
+    def __init__(self, wanted: frozenset[str], where: Filter) -> None:
+        self.wanted, self.where = wanted, where
+        self.latest: dict[str | None, int] = {}
+        self.told: dict[str | None, int] = {}
+        self.verdicts: Counter[str] = Counter()
+        self._kinds: dict[int, bool] = {}
+
+    def read(self, block: Block, maker: RecordMaker) -> Iterator[Event]:
+        """The wanted events of a Block."""
+        names = block.names.nodes
+        for row in range(len(block)):
+            line = block.first[row]
+            self.verdicts[VERDICTS[block.verdict[row]]] += 1
+            time = block.time[row] if block.time[row] != NONE else block.moment[line]
+            node = names.text(block.node[line]) or maker.node
+            if time != NONE and time > self.latest.get(node, NONE):
+                self.latest[node] = time
+            number = block.kind[row]
+            if number < 0 or not self._wants(number, maker):
+                continue
+            if self.where and not self.where.admits(maker.record(block, row)):
+                continue
+            made = maker.event(block, row, self.latest.get(node))
+            if made is not None:
+                self.told[node] = self.latest.get(node, NONE)
+                yield made[0]
+
+    def _wants(self, number: int, maker: RecordMaker) -> bool:
+        wants = self._kinds.get(number)
+        if wants is None:
+            wants = self._kinds[number] = maker.table.entries[number].event in self.wanted
+        return wants
+
+    def clocks(self) -> Iterator[tuple[str | None, int]]:
+        """Nodes whose records went on after their last event, and until when."""
+        for node, time in self.latest.items():
+            if time != self.told.get(node):
+                self.told[node] = time
+                yield node, time
+
+
+class Events:
+    """The events of one kind in a Log: iterable; `to_pandas` has the typed fields as columns."""
+
+    def __init__(self, log: Log, kind: str) -> None:
+        self.log, self.kind = log, kind
+
+    def __iter__(self) -> Iterator[Event]:
+        for block, maker in self.log.blocks():
+            for row in range(len(block)):
+                if maker.kind(block, row) != self.kind:
+                    continue
+                if self.log.where and not self.log.where.admits(maker.record(block, row)):
+                    continue
+                made = maker.event(block, row)
+                if made is not None:
+                    yield made[0]
+
+    def to_pandas(self) -> pd.DataFrame:
+        """time, node, unit, path, line and the kind's fields."""
+        from kubelog.message.frame import events_frame
+
+        return events_frame(self, self.log.engine.decoder.classes[self.kind])
+
+
+class Coverage:
+    """Records by verdict, kinds by count, and the signatures of what is not typed."""
+
+    def __init__(self) -> None:
+        self.verdicts: Counter[str] = Counter()
+        self.kinds: Counter[str] = Counter()
+        self.unknown: Counter[str] = Counter()
+
+    def add(self, record: Record) -> None:
+        self.verdicts[record.verdict] += 1
+        if record.kind is not None:
+            self.kinds[record.kind] += 1
+        elif record.verdict != "unparsed":
+            self.unknown[record.signature] += 1
+
+
+Input = str | os.PathLike[str]
+
+
+def read(
+    *inputs: Input,
+    year: int | None = None,
+    tz: str | None = None,
+    node: str | None = None,
+    now: datetime | None = None,
+    at: datetime | None = None,
+    grammar: Input | None = None,
+    engine: str = "scanner",
+) -> Log:
+    """A Log of files, directories, globs or `-` (standard input).
+
+    `year` of the first line; without it that of the file's age, or of `now` where the input is a pipe; else times stay unknown.
+    `tz` a zone's name or offset: then times are aware. `node` names lines that name none. `at` says when the ages in tables were
+    taken. `grammar` is a directory or file of further grammars. Raises InputError, UsageError, GrammarError at once.
+    """
+    sources, errors = expand(inputs)
+    if errors:
+        raise errors[0]
+    return Log(sources, load_grammar(grammar, engine), year=year, tz=tz, node=node, now=now, at=at)
+
+
+def load_grammar(path: Input | None = None, engine_name: str = "scanner") -> Engine:
+    """The engine over the shipped grammars and those at `path`. Raises GrammarError."""
+    return engine(engine_name, () if path is None else (Path(path),))
+
+
+def parse_line(line: str | bytes, *, year: int | None = None, tz: str | None = None, grammar: Input | None = None) -> Record:
+    """The Record of one line (or of one record of several lines)."""
+    data = line.encode("utf-8", "surrogateescape") if isinstance(line, str) else bytes(line)
+    log = Log([Source("-", lambda: iter((data,)))], _shared(grammar), year=year, tz=tz)
+    for record in log:
+        return record
+    return next(iter(Log([Source("-", lambda: iter((b"\n",)))], _shared(grammar))))
+
+
+def stream(
+    lines: Iterable[str | bytes], *, year: int | None = None, tz: str | None = None, node: str | None = None,
+    now: datetime | None = None, grammar: Input | None = None,
+) -> Iterator[Event]:  # fmt: skip
+    """Typed events of any iterable of lines (or pieces) of bytes or str, each as soon as its line came.
+
+    A str without a newline at its end is taken as a whole line. An event whose record grew by a continuation line comes again, in
+    full, with the same `seen.path` and `seen.offset`; the correlator takes it for the same event.
+    """
+    log = Log([], _shared(grammar), year=year, tz=tz, node=node, now=now)
+    live = LiveReader(log, Source("-", lambda: iter(())), None)
+    for line in lines:
+        data = line.encode("utf-8", "surrogateescape") if isinstance(line, str) else bytes(line)
+        if isinstance(line, str) and not data.endswith(b"\n"):
+            data += b"\n"
+        yield from live.push(data)
+    yield from live.push(b"", final=True)
+
+
+class LiveReader:
+    """Pieces of one input → events at once: those of records that are complete, and those of records that may still grow."""
+
+    def __init__(self, log: Log, source: Source, wanted: frozenset[str] | None) -> None:
+        self.reader = log.reader(source)
+        self.maker = log.maker(self.reader.clock)
+        every = frozenset(entry.event for entry in log.engine.table.entries)
+        self.feed = Feed(every if wanted is None else wanted, log.where)
+        self.early: dict[int, dict[str, Any]] = {}  # offset → the fields of an event that was told before its record was complete
+
+    def push(self, data: bytes, final: bool = False) -> Iterator[Event]:
+        block = self.reader.push(data, final)
+        latest, told, verdicts = dict(self.feed.latest), dict(self.feed.told), self.feed.verdicts.copy()
+        for event in self.feed.read(block, self.maker):
+            if self.early.pop(event.seen.offset, None) != event.fields:
+                yield event
+        if not len(block):
+            self.feed.latest, self.feed.told, self.feed.verdicts = latest, told, verdicts
+        pending = self.reader.pending()
+        kept = self.feed.latest.copy(), self.feed.told.copy(), self.feed.verdicts.copy()
+        for event in self.feed.read(pending, self.maker):
+            if self.early.get(event.seen.offset) != event.fields:
+                self.early[event.seen.offset] = event.fields
+                yield event
+        self.feed.latest, self.feed.told, self.feed.verdicts = kept
+
+    def clocks(self) -> Iterator[tuple[str | None, int]]:
+        """How far the clocks of the nodes went, the records that may still grow included."""
+        pending = self.reader.pending()
+        kept = self.feed.latest.copy(), self.feed.told.copy(), self.feed.verdicts.copy()
+        for _ in self.feed.read(pending, self.maker):
+            pass
+        found = dict(self.feed.latest)
+        self.feed.latest, self.feed.told, self.feed.verdicts = kept
+        yield from found.items()
+
+
+_ENGINES: dict[str | None, Engine] = {}
+
+
+def _shared(grammar: Input | None) -> Engine:
+    """The scanner over a grammar; loaded once a process."""
+    key = None if grammar is None else os.fspath(grammar)
+    if key not in _ENGINES:
+        _ENGINES[key] = load_grammar(grammar)
+    return _ENGINES[key]
+
+
+__all__ = ["Coverage", "Events", "Filter", "Log", "Reader", "load_grammar", "micros", "parse_line", "read", "stream"]
