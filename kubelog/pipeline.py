@@ -11,8 +11,11 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from kubelog.engines import Engine, engine
 from kubelog.errors import InputError, UsageError
@@ -20,7 +23,7 @@ from kubelog.ingest.block import NONE, VERDICTS, Block, Names
 from kubelog.ingest.clock import CLOCK, Clock, micros
 from kubelog.ingest.sources import Source, expand
 from kubelog.message.record import Record, RecordMaker
-from kubelog.message.vocabulary import Event
+from kubelog.message.vocabulary import Event, Heard
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -138,6 +141,7 @@ class Log:
         self.where = where or Filter()
         self.errors: list[InputError] = []  # inputs that could not be read to their end, after an iteration
         self.notes: list[str] = []  # what was assumed, after an iteration
+        self.verdicts: Counter[str] = Counter()  # records by verdict, after `incidents`
         self._clock(Source("-", lambda: iter(())))  # wrong arguments fail here, not in the middle
 
     def __repr__(self) -> str:
@@ -212,50 +216,80 @@ class Log:
         return found
 
     def changes(self) -> Iterator[Change]:
-        """What the correlator says as it reads."""
-        from kubelog.timeline import Correlator
+        """What the correlator says as it reads; inputs are merged by time."""
+        from kubelog.timeline import Correlator, merge
 
+        self.errors, self.notes, self.verdicts = [], [], Counter()
         correlator = Correlator()
-        for feed in self._feeds():
-            yield from correlator.feed(feed) if isinstance(feed, Event) else correlator.advance(*feed)
+        for feed in merge(self._named()):
+            if isinstance(feed, Event):
+                yield from correlator.feed(feed)
+            else:
+                yield from correlator.advance(*feed)
         yield from correlator.flush()
 
-    def _feeds(self) -> Iterator[Event | tuple[str | None, int]]:
-        """What the correlator is fed: the events that its rules ask for, and how far each node's clock went after them."""
-        from kubelog.timeline import merge
+    def _named(self) -> list[Iterator[Event | tuple[str | None, Heard]]]:
+        """The events of each input. Where all inputs together name one node, it is the node of those that name none."""
+        starts = [self._start(source) for source in self.sources]
+        named = {node for nodes, _ in starts for node in nodes}
+        only = next(iter(named)) if len(named) == 1 and self.node is None else None
+        return [self.events_of(blocks, only) for _, blocks in starts]
 
-        return merge([self.events_of(source) for source in self.sources])
+    def _start(self, source: Source) -> tuple[set[str], Iterator[tuple[Block, RecordMaker]]]:
+        """The nodes that the first Block of an input names, and all its Blocks."""
+        blocks = self.blocks_of(source)
+        first = next(blocks, None)
+        if first is None:
+            return set(), iter(())
+        block, maker = first
+        nodes = {name for code in set(block.node) if (name := block.names.nodes.text(code)) is not None}
+        for row in range(len(block)):
+            if block.kind[row] >= 0 and block.node[block.first[row]] < 0:
+                made = maker.event(block, row)
+                if made and made[0].seen.node is not None:
+                    nodes.add(made[0].seen.node)
+        return nodes, chain((first,), blocks)
 
-    def events_of(self, source: Source) -> Iterator[Event | tuple[str | None, int]]:
+    def events_of(self, blocks: Iterable[tuple[Block, RecordMaker]], node: str | None) -> Iterator[Event | tuple[str | None, Heard]]:
         """The events of one input that the rules ask for."""
         from kubelog.timeline import WANTED
 
         feed = Feed(WANTED, self.where)
-        for block, maker in self.blocks_of(source):
+        for block, maker in blocks:
+            maker.node = maker.node or node
             yield from feed.read(block, maker)
-        yield from feed.clocks()
+        self.verdicts += feed.verdicts
+        yield from feed.heard.items()
 
     def incidents(self) -> Timeline:
         """The incidents of the log: list-like, rich in a notebook."""
         from kubelog.timeline import Timeline
 
-        self.errors, self.notes = [], []
-        timeline = Timeline()
-        for change in self.changes():
-            timeline.fold(change)
+        timeline = Timeline(self.changes())
         timeline.notes = list(self.notes)
+        timeline.coverage = {verdict: self.verdicts[verdict] for verdict in VERDICTS}
         return timeline
 
 
+# A longer stretch without any record of a node is a gap: nothing is known of it.
+GAP_US = 600_000_000
+
+
 class Feed:
-    """Blocks → the events that the rules ask for, each with the latest time that its node's records had reached."""
+    """Blocks → the events that the rules ask for, each with how far its node's records had come."""
 
     def __init__(self, wanted: frozenset[str], where: Filter) -> None:
         self.wanted, self.where = wanted, where
-        self.latest: dict[str | None, int] = {}
-        self.told: dict[str | None, int] = {}
+        self.heard: dict[str | None, Heard] = {}
+        self.asked: dict[str | None, int] = {}  # time of a node's last wanted event
         self.verdicts: Counter[str] = Counter()
         self._kinds: dict[int, bool] = {}
+
+    def fork(self) -> Feed:
+        """A copy that may run ahead."""
+        copied = copy.copy(self)
+        copied.heard, copied.asked, copied.verdicts = self.heard.copy(), self.asked.copy(), self.verdicts.copy()
+        return copied
 
     def read(self, block: Block, maker: RecordMaker) -> Iterator[Event]:
         """The wanted events of a Block."""
@@ -265,30 +299,36 @@ class Feed:
             self.verdicts[VERDICTS[block.verdict[row]]] += 1
             time = block.time[row] if block.time[row] != NONE else block.moment[line]
             node = names.text(block.node[line]) or maker.node
-            if time != NONE and time > self.latest.get(node, NONE):
-                self.latest[node] = time
+            if time != NONE:
+                self._hear(node, time)
             number = block.kind[row]
             if number < 0 or not self._wants(number, maker):
                 continue
             if self.where and not self.where.admits(maker.record(block, row)):
                 continue
-            made = maker.event(block, row, self.latest.get(node))
+            heard = self.heard.get(node)
+            made = maker.event(block, row, heard)
             if made is not None:
-                self.told[node] = self.latest.get(node, NONE)
+                if heard is not None:
+                    self.asked[node] = time if time != NONE else heard.us
+                    self.heard[node] = msgspec.structs.replace(heard, quiet_us=0)
                 yield made[0]
+
+    def _hear(self, node: str | None, time: int) -> None:
+        heard = self.heard.get(node)
+        if heard is None:
+            self.heard[node] = Heard(time, time)
+        elif time > heard.us + GAP_US:
+            quiet = max(heard.quiet_us, heard.us - max(heard.run_us, self.asked.get(node, heard.run_us)))
+            self.heard[node] = Heard(time, time, heard.us, quiet)
+        elif time > heard.us:
+            self.heard[node] = Heard(time, heard.run_us, heard.before_us, heard.quiet_us)
 
     def _wants(self, number: int, maker: RecordMaker) -> bool:
         wants = self._kinds.get(number)
         if wants is None:
             wants = self._kinds[number] = maker.table.entries[number].event in self.wanted
         return wants
-
-    def clocks(self) -> Iterator[tuple[str | None, int]]:
-        """Nodes whose records went on after their last event, and until when."""
-        for node, time in self.latest.items():
-            if time != self.told.get(node):
-                self.told[node] = time
-                yield node, time
 
 
 class Events:
@@ -363,11 +403,21 @@ def load_grammar(path: Input | None = None, engine_name: str = "scanner") -> Eng
 
 def parse_line(line: str | bytes, *, year: int | None = None, tz: str | None = None, grammar: Input | None = None) -> Record:
     """The Record of one line (or of one record of several lines)."""
-    data = line.encode("utf-8", "surrogateescape") if isinstance(line, str) else bytes(line)
+    data = _bytes(line)
     log = Log([Source("-", lambda: iter((data,)))], _shared(grammar), year=year, tz=tz)
     for record in log:
         return record
     return next(iter(Log([Source("-", lambda: iter((b"\n",)))], _shared(grammar))))
+
+
+def _bytes(line: str | bytes) -> bytes:
+    """A line as bytes: what Python made of bytes that are no UTF-8 becomes these bytes again."""
+    if not isinstance(line, str):
+        return bytes(line)
+    try:
+        return line.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return line.encode("utf-8", "surrogatepass")
 
 
 def stream(
@@ -382,7 +432,7 @@ def stream(
     log = Log([], _shared(grammar), year=year, tz=tz, node=node, now=now)
     live = LiveReader(log, Source("-", lambda: iter(())), None)
     for line in lines:
-        data = line.encode("utf-8", "surrogateescape") if isinstance(line, str) else bytes(line)
+        data = _bytes(line)
         if isinstance(line, str) and not data.endswith(b"\n"):
             data += b"\n"
         yield from live.push(data)
@@ -397,33 +447,25 @@ class LiveReader:
         self.maker = log.maker(self.reader.clock)
         every = frozenset(entry.event for entry in log.engine.table.entries)
         self.feed = Feed(every if wanted is None else wanted, log.where)
+        self.ahead = self.feed
         self.early: dict[int, dict[str, Any]] = {}  # offset → the fields of an event that was told before its record was complete
 
     def push(self, data: bytes, final: bool = False) -> Iterator[Event]:
+        """The events of what came; one that was told before its record was complete comes again where it changed."""
         block = self.reader.push(data, final)
-        latest, told, verdicts = dict(self.feed.latest), dict(self.feed.told), self.feed.verdicts.copy()
         for event in self.feed.read(block, self.maker):
             if self.early.pop(event.seen.offset, None) != event.fields:
                 yield event
-        if not len(block):
-            self.feed.latest, self.feed.told, self.feed.verdicts = latest, told, verdicts
-        pending = self.reader.pending()
-        kept = self.feed.latest.copy(), self.feed.told.copy(), self.feed.verdicts.copy()
-        for event in self.feed.read(pending, self.maker):
+        self.ahead = self.feed.fork()
+        for event in self.ahead.read(self.reader.pending(), self.maker):
             if self.early.get(event.seen.offset) != event.fields:
                 self.early[event.seen.offset] = event.fields
                 yield event
-        self.feed.latest, self.feed.told, self.feed.verdicts = kept
 
-    def clocks(self) -> Iterator[tuple[str | None, int]]:
-        """How far the clocks of the nodes went, the records that may still grow included."""
-        pending = self.reader.pending()
-        kept = self.feed.latest.copy(), self.feed.told.copy(), self.feed.verdicts.copy()
-        for _ in self.feed.read(pending, self.maker):
-            pass
-        found = dict(self.feed.latest)
-        self.feed.latest, self.feed.told, self.feed.verdicts = kept
-        yield from found.items()
+    @property
+    def heard(self) -> dict[str | None, Heard]:
+        """How far the nodes' records came, those that may still grow included."""
+        return self.ahead.heard
 
 
 _ENGINES: dict[str | None, Engine] = {}

@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from kubelog.engines import Engine
+from kubelog.engines import engine as engine_of
+
 ROOT = Path(__file__).resolve().parent.parent
 
 # No deadline and no complaint about slowness: how fast a shared machine is says nothing about the code.
@@ -30,6 +33,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def accept(request: pytest.FixtureRequest) -> bool:
     """True when a golden file is to be rewritten instead of compared."""
     return bool(request.config.getoption("--accept"))
+
+
+@pytest.fixture(scope="session")
+def scanner() -> Engine:
+    return engine_of("scanner")
+
+
+@pytest.fixture(scope="session")
+def reference() -> Engine:
+    return engine_of("reference")
+
+
+@pytest.fixture(params=["scanner", "reference"], scope="session")
+def engine(request: pytest.FixtureRequest) -> Engine:
+    """Each engine in turn: a test that asks for it runs on all."""
+    found: Engine = request.getfixturevalue(request.param)
+    return found
 
 
 @pytest.fixture(scope="session")

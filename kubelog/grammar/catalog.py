@@ -62,6 +62,7 @@ class Sample(msgspec.Struct, frozen=True):
     """A message body (or a whole line) and what it must yield."""
 
     event: str
+    style: str  # line: a whole line; message: what stands behind a klog header or, with a program, behind an envelope
     body: str
     yields: dict[str, Any]
     program: tuple[str, ...]
@@ -343,11 +344,15 @@ class _Reader:
         self, line: int, event: str, block: dict[str, Any], files: tuple[str, ...], program: tuple[str, ...]
     ) -> None:
         found = block.get("sample", [])
+        style = "line" if "line" in block else "message"
+        if style == "line" and ("text" in block or "pairs" in block):
+            problem = "expected either `line` or `text` and `pairs` in one message, found both"
+            raise self.error(*self.place(line, "line"), problem, "write two [[message]] blocks")
         for sample in found if isinstance(found, list) else [found]:
             if not isinstance(sample, dict) or not isinstance(sample.get("body"), str) or "yields" not in sample:
                 raise self.error(*self.place(line, "sample"), "expected sample = [{ body = '''…''', yields = { field = value } }]")
             number = self.place(line, sample["body"].split("\n", 1)[0])[0]
-            self.grammar.samples.append(Sample(event, sample["body"], sample["yields"], program, files, self.path, number))
+            self.grammar.samples.append(Sample(event, style, sample["body"], sample["yields"], program, files, self.path, number))
         if not found and any(key in block for key in ("text", "pairs", "line")):
             raise self.error(line, 1, f"expected a sample for {event}, found none", "add sample = [{ body = '''…''', yields = {} }]")
 

@@ -56,8 +56,8 @@ class Block:
     """Whole lines of one input, and the columns over them."""
 
     __slots__ = (
-        "at", "body_at", "body_end", "conditions", "data", "end", "envelope", "file", "first", "head", "joined", "kind", "line",
-        "lines", "member_first", "members", "month", "moment", "names", "next", "node", "offset", "path", "pid", "reason",
+        "at", "body_at", "data", "end", "envelope", "file", "first", "head", "joined", "kind", "line",
+        "member_first", "members", "month", "moment", "names", "next", "node", "offset", "path", "pid", "reason",
         "source_line", "span_first", "spans", "stamp", "text_at", "thread", "time", "time_source", "unit", "verdict", "year_source",
     )  # fmt: skip
 

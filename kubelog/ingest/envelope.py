@@ -26,7 +26,7 @@ class EnvelopeReader:
         self.two_words = tuple(sorted({name.split(" ")[0].encode() for name in table.months if " " in name}))
         # A bare `Trace[1783]: …` continues a record.
         self.heads = tuple(table.heads)
-        self.month = self.stamp = self.node_at = self.node_end = self.unit_at = self.unit_end = self.pid = 0
+        self.month_at = self.month_end = self.stamp = self.node_at = self.node_end = self.unit_at = self.unit_end = self.pid = 0
 
     def read(self, block: Block) -> None:
         names = block.names
@@ -37,7 +37,7 @@ class EnvelopeReader:
             if e - p <= MAX_LINE:
                 q = ops.blanks(block.data, p, e)
                 if q - p <= MAX_INDENT and q < e:
-                    found, text = self._envelope(block, q, e)
+                    found, text = self._envelope(block.data, q, e)
             block.envelope.append(found)
             if found == BARE:
                 block.text_at.append(p)
@@ -48,7 +48,9 @@ class EnvelopeReader:
                 block.pid.append(NONE)
                 continue
             block.text_at.append(text)
-            block.month.append(self.month)
+            block.month.append(
+                names.months.code(block.data[self.month_at : self.month_end]) if self.month_end > self.month_at else -1
+            )
             block.stamp.append(self.stamp)
             block.node.append(
                 names.nodes.code(block.data[self.node_at : self.node_end]) if self.node_end > self.node_at else -1
@@ -56,16 +58,15 @@ class EnvelopeReader:
             block.unit.append(names.units.code(block.data[self.unit_at : self.unit_end]))
             block.pid.append(self.pid)
 
-    def _envelope(self, block: Block, p: int, e: int) -> tuple[int, int]:
+    def _envelope(self, b: bytes, p: int, e: int) -> tuple[int, int]:
         """Which envelope stands at p, and where the text behind it begins."""
-        b = block.data
-        self.month, self.stamp = -1, NONE
-        q = self._stamp(block, p, e)
+        self.month_at, self.month_end, self.stamp = p, p, NONE
+        q = self._stamp(b, p, e)
         if q >= 0:
             text = self._host(b, q, e)
             if text >= 0:
                 return SHORT, text
-            self.month, self.stamp = -1, NONE
+            self.month_end, self.stamp = p, NONE
         for head in self.heads:
             if ops.starts(b, head, p, e):
                 return BARE, -1
@@ -73,9 +74,8 @@ class EnvelopeReader:
         text = self._program(b, p, e, True)
         return (IDENTIFIER, text) if text >= 0 else (BARE, -1)
 
-    def _stamp(self, block: Block, p: int, e: int) -> int:
+    def _stamp(self, b: bytes, p: int, e: int) -> int:
         """Month, day and clock at p; where the blank behind them ends, or -1."""
-        b = block.data
         q = self._month_end(b, p, e)
         if q < 0 or q >= e or b[q] != 32:
             return -1
@@ -100,7 +100,7 @@ class EnvelopeReader:
             c = f
         if c >= e or b[c] != 32:
             return -1
-        self.month = block.names.months.code(b[p:q])
+        self.month_end = q
         self.stamp = ((day - 1) * 86400 + second) * 1000000 + micro
         return c + 1
 

@@ -1,11 +1,13 @@
 """body → message and pairs: `"msg" key=value key="value"` as klog v2 has written it in every release.
 
     body  = quoted { blank key "=" value }
-    key   = any bytes without a quote up to "="; keys may contain blanks
+    key   = any bytes without a quote or newline up to "="; keys may contain blanks
     value = quoted | block | brackets | plain
     block = "<\\n" { TAB line "\\n" } " >"
     brackets = "{…}" "[…]" "&{…}" "map[…]", balanced; JSON strings are skipped
-    plain = to the next blank; further, where what follows is no `key=`
+    plain = to the next blank; further, where what follows is no `key=`; never beyond its line
+
+Lines that follow the pairs of a record, as a stack does, are no pairs.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ def read(b: bytes, p: int, e: int, out: array[int]) -> int:
     """Read the pairs of b[p:e] behind the message; where reading stopped: e, or where no pair stands."""
     while True:
         q = ops.blanks(b, p, e)
-        if q == e:
+        if q == e or b[q] == 10:
             return e
         k = ops.find(b, 61, q, e)
         if k >= e or k == q or (p < e and q == p) or not _is_key(b, q, k):
@@ -55,6 +57,7 @@ def value_end(b: bytes, p: int, e: int) -> int:
         q = _balanced(b, p, e)
         if q > 0:
             return q
+    e = ops.find(b, 10, p, e)
     q = ops.word(b, p, e)
     while q < e:
         n = ops.blanks(b, q, e)

@@ -36,7 +36,11 @@ _ESCAPE = re.compile(
     rb"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-7]{3})|(.))", re.DOTALL
 )
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s|us|µs|μs|ns)", re.ASCII)
-_SECONDS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ns": 1e-9}
+# Decimal: 217ns are 2.17e-07 s, not 2.1700000000000002e-07.
+_SECONDS: Final = {
+    "h": Decimal(3600), "m": Decimal(60), "s": Decimal(1), "ms": Decimal("1e-3"), "us": Decimal("1e-6"), "µs": Decimal("1e-6"),
+    "μs": Decimal("1e-6"), "ns": Decimal("1e-9"),
+}  # fmt: skip
 _QUANTITY = re.compile(r"([+-]?(?:\d+(?:\.\d*)?|\.\d+))(?:([KMGTPE]i|[numkMGTPE]|)|[eE]([+-]?\d{1,3}))", re.ASCII)
 _SUFFIX: Final = {
     "n": Decimal("1e-9"), "u": Decimal("1e-6"), "m": Decimal("1e-3"), "": Decimal(1), "k": Decimal(10) ** 3, "M": Decimal(10) ** 6,
@@ -122,18 +126,18 @@ def boolean(value: bytes) -> bool:
 def duration(value: bytes) -> float:
     """Seconds of a Go duration (`1h2m3.5s`, `0s`)."""
     found = plain(value)
-    sign, digits = (-1.0, found[1:]) if found[:1] == "-" else (1.0, found)
+    sign, digits = (-1, found[1:]) if found[:1] == "-" else (1, found)
     if digits == "0":
         return 0.0
-    seconds, end = 0.0, 0
+    seconds, end = Decimal(0), 0
     for part in _DURATION.finditer(digits):
         if part.start() != end:
             break
-        seconds += float(part[1]) * _SECONDS[part[2]]
+        seconds += Decimal(part[1]) * _SECONDS[part[2]]
         end = part.end()
     if not digits or end != len(digits):
         raise ValueError("expected a duration like 1m30s")
-    return sign * seconds
+    return float(sign * seconds)
 
 
 def quantity(value: bytes) -> Quantity:
@@ -143,7 +147,8 @@ def quantity(value: bytes) -> Quantity:
     if not read:
         raise ValueError("expected a quantity like 100Mi")
     exact = Decimal(read[1]) * (Decimal(10) ** int(read[3]) if read[3] else _SUFFIX[read[2] or ""])
-    return Quantity(found, int(exact) if exact == exact.to_integral_value() else float(exact))
+    whole = abs(exact) < 1 << 63 and exact == exact.to_integral_value()
+    return Quantity(found, int(exact) if whole else float(exact))
 
 
 def percent(value: bytes) -> float:

@@ -103,6 +103,7 @@ class Matcher:
                     continue
                 if self._pattern(b, p, e if entry.multiline else first_end, entry.program_ops):
                     return number
+        del self.spans[:]
         return -1
 
     def _ordered(self, numbers: list[int], file: bytes) -> list[int]:

@@ -8,15 +8,15 @@ from typing import Any
 import msgspec
 
 from kubelog.grammar.compile import Table
-from kubelog.ingest.block import NONE, SEVERITIES, STRUCTURED, TYPED, VERDICTS, Block
+from kubelog.ingest.block import MAX_LINE, NONE, SEVERITIES, STRUCTURED, TYPED, VERDICTS, Block
 from kubelog.ingest.clock import TABLE, TIME_SOURCES, YEAR_SOURCES, Clock, local_text, micros
 from kubelog.klog import pairs as pair_reader
 from kubelog.klog import values
-from kubelog.klog.records import REASONS
+from kubelog.klog.records import LINE_TOO_LONG, REASONS
 from kubelog.klog.values import PodRef
 from kubelog.message import signature
 from kubelog.message.decoder import Decoder, table_time
-from kubelog.message.vocabulary import ClusterEvent, Event, Seen
+from kubelog.message.vocabulary import ClusterEvent, Event, Heard, Seen
 
 
 class Origin(msgspec.Struct, frozen=True, gc=False):
@@ -106,7 +106,7 @@ class RecordMaker:
         number = block.kind[row]
         return None if number < 0 else self.table.entries[number].event
 
-    def event(self, block: Block, row: int, clock_us: int | None = None) -> tuple[Event, str | None] | None:
+    def event(self, block: Block, row: int, heard: Heard | None = None) -> tuple[Event, str | None] | None:
         """The event of a typed row, and what did not convert."""
         number = block.kind[row]
         if number < 0:
@@ -138,7 +138,7 @@ class RecordMaker:
             path=block.path,
             line=block.line + line,
             offset=block.offset + block.at[line],
-            clock_us=clock_us,
+            heard=heard,
         )
         return msgspec.structs.replace(event, seen=seen), problem
 
@@ -149,7 +149,7 @@ class RecordMaker:
     def record(self, block: Block, row: int) -> Record:
         line = block.first[row]
         b, p, _, e = block.body(row)
-        body = b[p:e]
+        body = b[p : min(e, p + MAX_LINE)] if block.reason[row] == LINE_TOO_LONG else b[p:e]
         made = self.event(block, row)
         event, problem = made if made else (None, None)
         kind = block.kind[row]

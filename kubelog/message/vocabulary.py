@@ -20,6 +20,15 @@ from kubelog.klog import values
 from kubelog.klog.values import PodRef, Quantity
 
 
+class Heard(msgspec.Struct, frozen=True, gc=False):
+    """How far a node's records had come, in µs as `Seen.time_us`: what is silent there is known to be silent."""
+
+    us: int  # the latest time so far
+    run_us: int  # since when no gap of ten minutes is in the records
+    before_us: int | None = None  # the last record before that gap
+    quiet_us: int = 0  # the longest stretch of records, ended by a gap, without an event that a rule asks for
+
+
 class Seen(msgspec.Struct, frozen=True, gc=False):
     """When and where an event was said."""
 
@@ -33,7 +42,7 @@ class Seen(msgspec.Struct, frozen=True, gc=False):
     path: str = "-"
     line: int = 0  # from 1
     offset: int = 0  # of the record's first byte in the input
-    clock_us: int | None = None  # the latest time of the node's records so far, this one included
+    heard: Heard | None = None
 
 
 class Event(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -438,7 +447,7 @@ class FilesystemUsage(Event, frozen=True, gc=False, kw_only=True):
 # Which hole types suit a field's Python type; the first is that of a pair's value.
 SUITS: Mapping[Any, tuple[str, ...]] = types.MappingProxyType(
     {
-        str: ("text", "word", "quoted", "uid", "id", "image", "path", "error", "rest", "time", "column", "eventtype", "variable"),
+        str: ("text", "word", "quoted", "uid", "id", "image", "path", "error", "rest", "time", "column", "eventtype", "variable", "mountpoint"),
         int: ("int", "size"),
         float: ("float", "duration", "percent", "age"),
         bool: ("bool",),

@@ -1,0 +1,133 @@
+"""two views of the incidents → the Changes between them; Changes → the incidents again.
+
+Rules only say what is; what is new in it is found here, in one place, so that folding the Changes always gives what the rules say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, overload
+
+import msgspec
+
+from kubelog.timeline.incident import Change, Gap, Incident, Step, by_time, to_json, with_step
+
+
+def difference(before: Incident | None, after: Incident) -> list[Change]:
+    """What leads from one view of an incident to the next."""
+    bare = msgspec.structs.replace(after, steps=())
+    if before is None:
+        return [Change(bare, "opened"), *(Change(bare, "step", step) for step in after.steps)]
+    changes: list[Change] = []
+    old = {step.id: step for step in before.steps}
+    last = by_time(before.steps[-1]) if before.steps else -(1 << 63)
+    for step in after.steps:
+        known = old.pop(step.id, None)
+        if known is None:
+            changes.append(Change(bare, "step" if by_time(step) >= last else "amended", step))
+        elif known != step:
+            grew = known.text == step.text and known.time == step.time and known.count <= step.count
+            changes.append(Change(bare, "updated" if grew else "amended", step))
+    changes += [Change(bare, "amended", msgspec.structs.replace(step, count=0)) for step in old.values()]
+    closes = before.state == "open" and after.state != "open"
+    if closes:
+        changes.append(Change(bare, "closed"))
+    if not changes and msgspec.structs.replace(before, steps=()) != bare:
+        changes.append(Change(bare, "amended"))
+    return changes
+
+
+def withdrawal(before: Incident) -> Change:
+    """An incident that a late line showed to be none."""
+    return Change(msgspec.structs.replace(before, steps=(), episodes=0), "amended")
+
+
+class Timeline:
+    """Incidents in the order in which they opened: a sequence, made by folding Changes."""
+
+    def __init__(self, changes: Iterable[Change] = ()) -> None:
+        self._incidents: dict[str, Incident] = {}
+        self.notes: list[str] = []  # what was assumed
+        self.coverage: dict[str, int] = {}  # records by verdict
+        for change in changes:
+            self.fold(change)
+
+    def fold(self, change: Change) -> None:
+        """Take one Change."""
+        new = change.incident
+        before = self._incidents.get(new.id)
+        if new.episodes == 0:
+            self._incidents.pop(new.id, None)
+            return
+        steps = before.steps if before else ()
+        if change.step is not None:
+            if change.step.count == 0:
+                steps = tuple(step for step in steps if step.id != change.step.id)
+            else:
+                steps = with_step(steps, change.step)
+        self._incidents[new.id] = msgspec.structs.replace(new, steps=steps)
+
+    def keep(self, ids: Iterable[str]) -> None:
+        """Forget all but these incidents."""
+        wanted = set(ids)
+        self._incidents = {id_: one for id_, one in self._incidents.items() if id_ in wanted}
+
+    def restore(self, incidents: Iterable[Incident]) -> None:
+        """Begin with these incidents."""
+        self._incidents = {one.id: one for one in incidents}
+
+    @property
+    def incidents(self) -> list[Incident]:
+        return sorted(self._incidents.values(), key=lambda one: (one.opened.us if one.opened else -(1 << 62), one.id))
+
+    @property
+    def gaps(self) -> list[Gap]:
+        """What the input does not tell, in time order."""
+        found = {(gap.start.us, gap.end.us, gap.node or "", gap.kind): gap for one in self.incidents for gap in one.gaps}
+        return [found[key] for key in sorted(found)]
+
+    def __len__(self) -> int:
+        return len(self._incidents)
+
+    def __iter__(self) -> Iterator[Incident]:
+        return iter(self.incidents)
+
+    @overload
+    def __getitem__(self, at: int) -> Incident: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[Incident]: ...
+    def __getitem__(self, at: int | slice) -> Incident | list[Incident]:
+        return self.incidents[at]
+
+    def __repr__(self) -> str:
+        return f"<kubelog.Timeline of {len(self)} incident{'' if len(self) == 1 else 's'}>"
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `kubelog timeline -o json` prints."""
+        return {
+            "schema": 1,
+            "incidents": [one.to_dict() for one in self.incidents],
+            "gaps": [to_json(gap) for gap in self.gaps],
+            "coverage": dict(self.coverage),
+            "notes": list(self.notes),
+        }
+
+    def to_pandas(self) -> Any:
+        """A row an incident. Needs the extra `table`."""
+        try:
+            import pandas as pd
+        except ImportError:
+            raise ImportError("tables need pandas: pip install 'kubelog[table]'") from None
+        names = ["id", "kind", "node", "subject", "state", "resolution", "severity", "opened", "last_seen", "closed", "episodes", "summary"]
+        frame = pd.DataFrame([{name: one.to_dict()[name] for name in names} for one in self.incidents], columns=names)
+        for name in ("opened", "last_seen", "closed"):
+            frame[name] = pd.to_datetime(frame[name], errors="coerce", format="ISO8601")
+        return frame
+
+    def _repr_html_(self) -> str:
+        from importlib import import_module
+
+        # view/ lies to the right of this room: it is asked for by name, when a notebook shows the timeline.
+        return str(import_module("kubelog.view.html").timeline(self))
+
+

@@ -1,0 +1,211 @@
+"""What the correlator says: Incident, its Steps with their evidence, and the Change that tells of them."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from kubelog.klog.values import PodRef
+from kubelog.message.record import plain
+from kubelog.message.vocabulary import Event, Seen
+
+# Bounds of what an incident keeps.
+MAX_EVIDENCE, MAX_STEPS, MAX_PODS = 10, 500, 1000
+
+
+class Instant(msgspec.Struct, frozen=True, gc=False):
+    """A time as rules compare it and as it is shown. Without a year µs count from that year's begin and `text` stands alone."""
+
+    us: int
+    time: datetime | None = None
+    text: str | None = None
+
+    def to_json(self) -> str | None:
+        return self.text if self.time is None else self.time.isoformat(timespec="microseconds")
+
+
+class Evidence(msgspec.Struct, frozen=True, gc=False):
+    """The first line of a record that proves something."""
+
+    path: str
+    line: int
+    offset: int
+
+
+class Step(msgspec.Struct, frozen=True, gc=False):
+    """One thing that happened in an incident: `kind` is an event's, `count` how many records said it, from `first` to `last`."""
+
+    id: str
+    time: Instant | None
+    kind: str
+    text: str
+    count: int
+    first: Instant | None
+    last: Instant | None
+    evidence: tuple[Evidence, ...]
+
+
+class Cause(msgspec.Struct, frozen=True, gc=False):
+    """Why it happened; `confidence` is certain, likely or possible."""
+
+    text: str
+    confidence: str
+    because: tuple[Evidence, ...]
+
+
+class Finding(msgspec.Struct, frozen=True, gc=False):
+    """What the reader must not miss."""
+
+    kind: str
+    text: str
+    evidence: tuple[Evidence, ...]
+
+
+class Gap(msgspec.Struct, frozen=True, gc=False):
+    """A stretch of time of which the input tells nothing."""
+
+    start: Instant
+    end: Instant
+    node: str | None
+    kind: str
+    text: str
+
+
+class Affected(msgspec.Struct, frozen=True, gc=False):
+    """The pods that an incident hit: at most 1,000 of them, and how many there were."""
+
+    pods: tuple[PodRef, ...]
+    total: int
+
+
+class Incident(msgspec.Struct, frozen=True, gc=False):
+    """Something that went wrong: opens, evolves, closes, names its cause."""
+
+    id: str
+    kind: str
+    node: str | None
+    nodes: tuple[str, ...]
+    subject: dict[str, str]
+    state: str  # open | mitigated | resolved
+    resolution: str | None  # condition-cleared | recovered | config-changed | restarted | quiet
+    severity: str  # warning | critical
+    opened: Instant | None
+    last_seen: Instant | None
+    closed: Instant | None
+    summary: str
+    cause: Cause | None
+    episodes: int
+    counts: dict[str, int]
+    affected: Affected
+    steps: tuple[Step, ...]
+    findings: tuple[Finding, ...]
+    advice: tuple[str, ...]
+    gaps: tuple[Gap, ...]
+    consequence_of: str | None = None
+    consequences: tuple[str, ...] = ()
+
+    def to_dict(self, steps: bool = True) -> dict[str, Any]:
+        """The incident as `kubelog timeline -o json` prints it; as a Change carries it without its steps."""
+        left_out = {"gaps"} if steps else {"gaps", "steps"}
+        return {name: to_json(getattr(self, name)) for name in self.__struct_fields__ if name not in left_out}
+
+
+class Change(msgspec.Struct, frozen=True, gc=False):
+    """One thing that the correlator says: `opened`, `step`, `updated`, `amended` or `closed`.
+
+    `incident` is as it now is, its steps left out. A step takes the place of the step with the same `id`, else it is put in by its
+    time; one whose `count` is 0 is taken back. An incident whose `episodes` are 0 is taken back.
+    """
+
+    incident: Incident
+    action: str
+    step: Step | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The Change as `kubelog tail -o jsonl` prints it."""
+        step = None if self.step is None else to_json(self.step)
+        return {"incident": self.incident.to_dict(steps=False), "action": self.action, "step": step}
+
+
+def to_json(value: Any) -> Any:
+    """JSON data of anything that an incident holds."""
+    if isinstance(value, Instant):
+        return value.to_json()
+    if isinstance(value, Gap):
+        names = {"start": "from", "end": "to"}
+        return {names.get(name, name): to_json(getattr(value, name)) for name in value.__struct_fields__}
+    if isinstance(value, msgspec.Struct):
+        return {name: to_json(getattr(value, name)) for name in value.__struct_fields__}
+    if isinstance(value, list | tuple):
+        return [to_json(one) for one in value]
+    if isinstance(value, dict):
+        return {str(key): to_json(one) for key, one in value.items()}
+    return plain(value)
+
+
+def incident_id(kind: str, node: str | None, subject: str, number: int) -> str:
+    """Stable for the same logs: of what it is about and which of its kind, never of a time."""
+    digest = hashlib.sha256("\0".join((kind, node or "", subject)).encode()).hexdigest()[:12]
+    return f"{digest}-{number}"
+
+
+def instant(seen: Seen) -> Instant | None:
+    """When an event was said."""
+    if seen.time_us is None:
+        return None
+    from kubelog.ingest.clock import local_text
+
+    return Instant(seen.time_us, seen.time, None if seen.time is not None else local_text(seen.time_us))
+
+
+def evidence(event: Event) -> Evidence:
+    """The line that said it."""
+    seen = event.seen
+    return Evidence(seen.path, seen.line, seen.offset)
+
+
+def with_evidence(kept: tuple[Evidence, ...], one: Evidence) -> tuple[Evidence, ...]:
+    """Evidence bounded: the first, up to eight between, the last."""
+    if one in kept:
+        return kept
+    return (*kept, one) if len(kept) < MAX_EVIDENCE else (*kept[:-1], one)
+
+
+def by_time(step: Step) -> int:
+    """The order of steps; one without a time stands first."""
+    return step.time.us if step.time else -(1 << 62)
+
+
+def with_step(steps: tuple[Step, ...], step: Step) -> tuple[Step, ...]:
+    """Steps in time order with `step` in the place of the one with its id, or put in behind those of its time."""
+    kept = [one for one in steps if one.id != step.id]
+    replaced = next((i for i, one in enumerate(steps) if one.id == step.id), None)
+    if replaced is not None and by_time(steps[replaced]) == by_time(step):
+        kept.insert(replaced, step)
+        return tuple(kept)
+    at = len(kept)
+    while at and by_time(kept[at - 1]) > by_time(step):
+        at -= 1
+    kept.insert(at, step)
+    return tuple(kept[:MAX_STEPS])
+
+
+def seen_again(step: Step, event: Event) -> Step:
+    """A step that one more record says."""
+    now = instant(event.seen)
+    first, last = step.first, step.last
+    if now is not None:
+        first = now if first is None or now.us < first.us else first
+        last = now if last is None or now.us > last.us else last
+    return msgspec.structs.replace(
+        step, time=first, count=step.count + 1, first=first, last=last, evidence=with_evidence(step.evidence, evidence(event))
+    )
+
+
+def first_step(id_: str, text: str, event: Event) -> Step:
+    """A step that its first record says."""
+    now = instant(event.seen)
+    return Step(id_, now, event.kind, text, 1, now, now, (evidence(event),))

@@ -1,0 +1,120 @@
+"""The rules: one file an incident family. Typed events in, cases out; a rule never says what changed, only what is."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import msgspec
+
+from kubelog.message.vocabulary import Event, Heard
+from kubelog.timeline.case import Case
+from kubelog.timeline.incident import Affected, Cause, Finding, Gap, Incident, Instant, incident_id
+
+
+class State(msgspec.Struct, frozen=True, gc=False):
+    """All that a rule knows of one node: the open and lately closed cases, how many there were, and the rule's own memory."""
+
+    cases: tuple[Case, ...] = ()
+    numbers: dict[str, int] = {}
+    memory: Any = None
+
+    def latest(self, key: str) -> Case | None:
+        """The last case of a key that is still kept."""
+        return next((case for case in reversed(self.cases) if case.key == key), None)
+
+    def put(self, case: Case) -> State:
+        """With this case in the place of its former self."""
+        others = tuple(one for one in self.cases if (one.key, one.number) != (case.key, case.number))
+        return msgspec.structs.replace(self, cases=(*others, case))
+
+    def begin(self, key: str, subject: dict[str, str]) -> tuple[State, Case]:
+        """A new case of a key."""
+        number = self.numbers.get(key, 0) + 1
+        return msgspec.structs.replace(self, numbers={**self.numbers, key: number}), Case(key, number, subject)
+
+
+class Explanation(msgspec.Struct, frozen=True, gc=False):
+    """A case in words."""
+
+    summary: str
+    cause: Cause | None
+    findings: tuple[Finding, ...]
+    advice: tuple[str, ...]
+
+
+class Rule:
+    """One incident family. `apply` and `settle` are functions of their arguments alone."""
+
+    kind: ClassVar[str]
+    kinds: ClassVar[frozenset[str]]  # the events it asks for
+    quiet_s: ClassVar[float] = 600.0  # so long without a sign, in a log that goes on, ends an episode
+    reopen_s: ClassVar[float] = 1800.0  # so soon a new sign opens the same incident again
+    memory: ClassVar[type[msgspec.Struct]]
+
+    def start(self) -> State:
+        return State(memory=self.memory())
+
+    def apply(self, state: State, event: Event, node: str | None) -> State:
+        """What is known after one more event."""
+        raise NotImplementedError
+
+    def explain(self, case: Case, memory: Any, node: str | None) -> Explanation:
+        """A case in words."""
+        raise NotImplementedError
+
+    def quiet(self, case: Case) -> Case:
+        """A case without a sign for `quiet_s`."""
+        return case.close("resolved", "quiet", case.last)
+
+    def settle(self, state: State, heard: Heard | None, until_us: int | None = None) -> State:
+        """Close what has been quiet until `until_us`; time counts only where the log has lines."""
+        if heard is None:
+            return state
+        now = heard.us if until_us is None else min(heard.us, until_us)
+        for case in state.cases:
+            if case.is_open and case.last is not None:
+                quiet_us = max(now - max(case.last.us, heard.run_us), heard.quiet_us)
+                if quiet_us >= self.quiet_s * 1e6:
+                    state = state.put(self.quiet(case))
+        return state
+
+    def retire(self, state: State, before_us: int) -> State:
+        """Forget what was closed so long ago that nothing can open it again."""
+        kept = tuple(case for case in state.cases if not self.is_past(case, before_us))
+        return state if len(kept) == len(state.cases) else msgspec.structs.replace(state, cases=kept)
+
+    def is_past(self, case: Case, before_us: int) -> bool:
+        return not case.is_open and case.closed is not None and case.closed.us + self.reopen_s * 1e6 < before_us
+
+    def reopens(self, case: Case, now: Instant | None) -> bool:
+        """Whether a sign at `now` belongs to this case."""
+        if case.is_open or case.closed is None or now is None:
+            return True
+        return now.us - case.closed.us <= self.reopen_s * 1e6
+
+    def incident(self, case: Case, memory: Any, node: str | None) -> Incident:
+        """A case as users see it."""
+        told = self.explain(case, memory, node)
+        gaps = tuple(Gap(start, end, node, "silence", "no line of this node while the incident was open") for start, end in case.holes)
+        return Incident(
+            id=incident_id(self.kind, node, case.key, case.number),
+            kind=self.kind,
+            node=node,
+            nodes=(node,) if node is not None else (),
+            subject=case.subject,
+            state=case.state,
+            resolution=case.resolution,
+            severity=case.severity,
+            opened=case.opened,
+            last_seen=case.last,
+            closed=case.closed,
+            summary=told.summary,
+            cause=told.cause,
+            episodes=case.episodes,
+            counts=case.counts,
+            affected=Affected(case.pods, case.pods_total),
+            steps=case.steps,
+            findings=told.findings,
+            advice=told.advice,
+            gaps=gaps,
+        )

@@ -1,0 +1,409 @@
+"""Laws of the parsing half, each named by its sentence and tried on generated logs.
+
+The logs are nearly valid: samples of the grammars and of the real node, edited; headers, pairs and envelopes built with mistakes;
+lines of several units that stand between each other.
+"""
+
+from __future__ import annotations
+
+import datetime
+from array import array
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from kubelog.engines import Engine
+from kubelog.grammar import catalog
+from kubelog.grammar.notation import Blanks, Literal, Pattern
+from kubelog.ingest.block import MAX_LINE, Block, Names
+from kubelog.ingest.clock import Clock
+from kubelog.ingest.sources import Source
+from kubelog.klog import values
+from kubelog.message.record import Record
+from kubelog.message.samples import wrapped
+from kubelog.message.vocabulary import classes, pair_type, vocabulary
+from kubelog.pipeline import Log, load_grammar, parse_line, stream
+
+NODE3 = Path(__file__).resolve().parent.parent / "notebooks" / "node3"
+GRAMMAR = catalog.load([catalog.shipped()], vocabulary())
+SAMPLES = [wrapped(sample) for sample in GRAMMAR.samples]
+REAL = [line for file in sorted(NODE3.iterdir()) for line in file.read_bytes().splitlines(keepends=True)]
+NOW = datetime.datetime(2017, 11, 1)
+
+# Generated logs
+
+# What means something to one of the readers, or looks as if it did.
+TOKENS = [
+    b" ", b"  ", b"\t", b"\n", b"\r\n", b"\r", b"\x0b", b"\x1c", b"\x85", b"\0", b"\xff", "é".encode(), "\u2028".encode(), b'"',
+    b'\\"', b"\\", b"=", b":", b"]", b"[", b"{", b"}", b"(", b")", b"&{", b"map[", b"<", b"=<\n", b"\n >", b" >", b"\n\t", b"<nil>",
+    b"true", b"null", b"0", b"-1.5", b"1e3", b"99", b"12345678901234567890", b"k=v", b' k="v"', b"a b=c", b"goroutine 1 [running]:",
+    b"Trace[1]: ", b"created by ", b"ERROR: logging before flag.Parse: ", b"I0102 03:04:05.678901    4321 a.go:1] ", b"kubelet[1]: ",
+    b"Feb 29 23:59:59 n kubelet[1]: ", "10月 16 09:50:55 n systemd[1]: ".encode(), b"Thg 10 1 00:00:00 n a[1]: ", "● ".encode(),
+    b"kube-apiserver-1  | ", b".", b"...", b"%", b"100Mi", b"1m30s", b"default/web-0", b"web-0_default(1-2)",
+]  # fmt: skip
+tokens = st.sampled_from(TOKENS)
+noise = st.one_of(tokens, st.binary(max_size=6), st.text(max_size=4).map(str.encode))
+
+
+@st.composite
+def edited(draw: Any, lines: Any) -> bytes:
+    """A line with some bytes cut, put in, or said twice."""
+    line = draw(lines)
+    for _ in range(draw(st.integers(0, 3))):
+        at = draw(st.integers(0, len(line)))
+        to = min(len(line), at + draw(st.integers(0, 12)))
+        line = line[:at] + draw(noise | st.just(b"") | st.just(line[at:to] * 2)) + line[to:]
+    return bytes(line)
+
+
+def either(right: Any, *wrong: str) -> Any:
+    """Mostly what is right, at times a mistake."""
+    return st.integers(0, 15).flatmap(lambda n: st.sampled_from(wrong) if n == 11 else right)
+
+
+clocks = either(
+    st.builds("{:02}:{:02}:{:02}".format, st.integers(0, 23), st.integers(0, 59), st.integers(0, 59)),
+    "24:00:00", "23:60:00", "23:59:60", "1:02:03", "0１:02:03", "aa:bb:cc",
+)  # fmt: skip
+headers = st.builds(
+    "{}{}{} {}{}{}{}{}{}:{}]{}".format,
+    either(st.just(""), " ", "prefix | ", "p {", "\t", "ERROR: logging before flag.Parse: "),
+    either(st.sampled_from("IWEF"), "X", "D", "i", ""),
+    either(st.builds("{:02}{:02}".format, st.integers(1, 12), st.integers(1, 28)), "0229", "0230", "0431", "1301", "0000", "101"),
+    clocks,
+    either(st.integers(0, 999999).map(".{:06}".format), ".1", "", ".1234567", ",123456"),
+    either(st.sampled_from(["   ", " ", "       "]), "", "\t", "\u00a0"),
+    either(st.integers(0, 1 << 40).map(str), "", "x", "9" * 18, "9" * 19, "-1"),
+    either(st.just(" "), "", "  ", "\t"),
+    either(st.sampled_from(["a.go", "dir/a.go", "???", "eviction_manager.go", "flags.go"]), "", "a b.go", "a:b.go", "é.go"),
+    either(st.integers(0, 9999).map(str), "", "1" * 9, "1" * 10, "１"),
+    either(st.just(" "), "", "  ", "\t", ":"),
+).map(str.encode)
+
+envelopes = st.builds(
+    "{}{} {} {}{} {}{}: ".format,
+    either(st.just(""), " ", " " * 15, " " * 16, "\t"),
+    either(st.sampled_from([name for name in sorted(GRAMMAR.months)]), "Oct", "xyz", "12", "Thg 10", "", "M" * 25),
+    either(st.integers(1, 31).map(str), " 3", "0", "32", "007", ""),
+    clocks,
+    either(st.sampled_from(["", ".123456", ".1"]), ".", ".1234567890"),
+    either(st.sampled_from(["n1 ", "n2 ", ""]), "a:b ", "n: ", "[n] ", "h" * 256 + " "),
+    either(st.sampled_from(["kubelet[1]", "kubelet[2]", "systemd[1]", "kernel"]), "a b[1]", "[1]", "x[]", "x[1", "x[1]]", "p[" + "9" * 19 + "]"),
+).map(str.encode)
+
+pair_values = st.one_of(
+    st.sampled_from(
+        "1 -1 1.5 true <nil> null [] {} [a b] {a:b} map[a:b] &{A:b} [\"a\",\"b\"] {\"a\":1} 1h2m 0x1 \"a\" \"\" x".split()
+    ),
+    st.text('ab "\\=[]{}<>\n\t', max_size=8),
+    st.text('ab "\\=', max_size=6).map(lambda text: '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'),
+    st.lists(st.text("ab =>", max_size=4), max_size=3).map(lambda lines: "<\n" + "".join(f"\t{x}\n" for x in lines) + " >"),
+)
+structured = st.builds(
+    lambda message, pairs: (f'"{message}"' + "".join(f"{blank}{key}={value}" for blank, key, value in pairs)).encode(),
+    st.sampled_from([w.message.decode() for w in GRAMMAR.wordings if w.style == "pairs"]) | st.text('ab\\"', max_size=4),
+    st.lists(
+        st.tuples(either(st.just(" "), "", "  ", "\t"), either(st.sampled_from(["a", "pod", "a b", "err", "resourceName"]), "", '"', "é"), pair_values),
+        max_size=4,
+    ),
+)
+free = st.sampled_from([sample.body.encode() for sample in GRAMMAR.samples])
+bodies = st.one_of(structured, edited(free), noise)
+built = st.builds(lambda a, b, c: a + b + c, st.just(b"") | envelopes, st.just(b"") | headers, bodies)
+lines = st.one_of(edited(st.sampled_from(SAMPLES)), edited(st.sampled_from(REAL)), built, built, noise)
+logs = st.lists(st.tuples(lines, either(st.just("\n"), "\r\n", "", "\n\n")), max_size=6).map(
+    lambda parts: b"".join(line + end.encode() for line, end in parts)
+)
+
+# One process's lines between those of others: what records are joined from.
+woven = st.lists(
+    st.builds(
+        lambda *parts: b"".join(parts) + b"\n",
+        st.sampled_from([b"", b"Oct 16 09:50:55 n1 kubelet[1]: ", b"Oct 16 09:50:56 n1 kubelet[2]: ", b"Dec 31 23:59:59 n2 etcd[1]: "]),
+        st.sampled_from([b"", b"I1016 09:50:55.056703       1 a.go:1] ", b"E0101 00:00:00.000000       2 b.go:2] "]),
+        st.sampled_from([b"", b'"m" k=<', b"\tx", b" >", b" > a=1", b"goroutine 1 [running]:", b"text", b" ", b"Trace[1]: x", b"]", b" " * 40 + b"x"]),
+    ),
+    max_size=40,
+).map(b"".join)
+
+
+# What a log says
+
+
+def read_block(engine: Engine, data: bytes) -> Block:
+    block = Block(data, Names())
+    engine.lines(block)
+    engine.records(block, True)
+    Clock(engine.table, reference=NOW).read(block)
+    engine.messages(block)
+    return block
+
+
+def columns(block: Block) -> dict[str, Any]:
+    """All columns; a code as the text that it stands for, since the order in which names came is no column."""
+    found: dict[str, Any] = {}
+    for name in block.__slots__:
+        column = getattr(block, name)
+        if isinstance(column, array):
+            found[name] = column.tolist()
+    for name, names in (("node", "nodes"), ("unit", "units"), ("file", "files"), ("month", "months")):
+        dictionary = getattr(block.names, names)
+        found[name] = [None if code < 0 else dictionary.values[code] for code in found[name]]
+        found[names] = dictionary.values
+    return found | {"joined": block.joined}
+
+
+def log_of(engine: Engine, *pieces: bytes) -> Log:
+    return Log([Source("-", lambda: iter(pieces))], engine, now=NOW)
+
+
+def said(records: Iterator[Record] | Log) -> list[dict[str, Any]]:
+    return [record.to_dict(raw=True) for record in records]
+
+
+def cuts(data: bytes, at: list[float]) -> list[bytes]:
+    places = sorted(int(share * len(data)) for share in at)
+    return [data[a:b] for a, b in zip([0, *places], [*places, len(data)], strict=True)]
+
+
+# Engines
+
+
+@given(logs)
+def test_the_scanner_and_the_reference_fill_the_same_columns(scanner: Engine, reference: Engine, data: bytes) -> None:
+    assert columns(read_block(scanner, data)) == columns(read_block(reference, data))
+
+
+@given(woven)
+def test_the_scanner_and_the_reference_join_the_same_records(scanner: Engine, reference: Engine, data: bytes) -> None:
+    assert columns(read_block(scanner, data)) == columns(read_block(reference, data))
+
+
+# Records
+
+
+@given(logs | woven)
+def test_every_byte_is_in_exactly_one_record(scanner: Engine, data: bytes) -> None:
+    spans = sorted(span for record in log_of(scanner, data) for span in record.origin.spans)
+    assert [at for at, _ in spans] == [0, *(at + size for at, size in spans)][: len(spans)]
+    assert sum(size for _, size in spans) == len(data)
+
+
+@given(logs | woven, st.lists(st.floats(0, 1), max_size=6))
+def test_where_the_input_is_cut_does_not_matter(scanner: Engine, data: bytes, at: list[float]) -> None:
+    assert said(log_of(scanner, *cuts(data, at))) == said(log_of(scanner, data))
+
+
+@given(logs | woven)
+def test_what_a_record_is_settled_as_is_what_it_stays(scanner: Engine, data: bytes) -> None:
+    """Each line pushed alone: a record that was given out is never seen again, and none is lost."""
+    log = log_of(scanner)
+    reader = log.reader(Source("-", lambda: iter(())))
+    maker = log.maker(reader.clock)
+    found = []
+    for line in [*data.splitlines(keepends=True), None]:
+        block = reader.push(line or b"", final=line is None)
+        found += [maker.record(block, row) for row in range(len(block))]
+    assert said(iter(found)) == said(log_of(scanner, data))
+
+
+@given(logs | woven)
+def test_a_record_can_be_printed(scanner: Engine, data: bytes) -> None:
+    for record in log_of(scanner, data):
+        assert msgspec.json.decode(msgspec.json.encode(record.to_dict(raw=True)))["verdict"] == record.verdict
+
+
+@given(logs | woven)
+def test_a_stream_gives_the_events_of_a_file(data: bytes) -> None:
+    """An event whose record grew comes again in full: the last one counts."""
+    streamed: dict[int, Any] = {}
+    for event in stream(data.splitlines(keepends=True), now=NOW):
+        streamed[event.seen.offset] = (event.kind, event.fields, event.seen.time, event.seen.line)
+    kept = [record.event for record in log_of(load_grammar(), data) if record.event]
+    assert streamed == {e.seen.offset: (e.kind, e.fields, e.seen.time, e.seen.line) for e in kept}
+
+
+@given(st.binary(max_size=200) | st.text(max_size=100) | logs)
+@example(b"")
+@example("")
+@example("\ud800")
+def test_no_line_raises(line: bytes | str) -> None:
+    record = parse_line(line)
+    assert record.verdict in ("typed", "structured", "header", "plain", "unparsed")
+    assert (record.reason is not None) if record.verdict == "unparsed" else True
+    assert (record.kind is not None) == (record.verdict == "typed") == (record.event is not None)
+
+
+# Wordings and values
+
+
+def go_quote(text: str) -> str:
+    """strconv.Quote."""
+    short = {"\a": "a", "\b": "b", "\f": "f", "\n": "n", "\r": "r", "\t": "t", "\v": "v", '"': '"', "\\": "\\"}
+
+    def one(c: str) -> str:
+        if c in short:
+            return "\\" + short[c]
+        if c.isprintable():
+            return c
+        code = ord(c)
+        return f"\\x{code:02x}" if code < 0x80 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+    return '"' + "".join(map(one, text)) + '"'
+
+
+def go_duration(ns: int) -> str:
+    """time.Duration.String."""
+    if abs(ns) < 1_000_000_000:
+        for size, unit in ((1_000_000, "ms"), (1_000, "µs"), (1, "ns")):
+            if abs(ns) >= size:
+                return f"{ns / size:.6f}".rstrip("0").rstrip(".") + unit
+        return "0s"
+    sign, ns = ("-", -ns) if ns < 0 else ("", ns)
+    seconds, rest = divmod(ns, 1_000_000_000)
+    fraction = f".{rest:09}".rstrip("0") if rest else ""
+    minutes, second = divmod(seconds, 60)
+    hours, minute = divmod(minutes, 60)
+    text = f"{second}{fraction}s"
+    if minutes:
+        text = f"{minute}m" + text
+    return sign + (f"{hours}h" if hours else "") + text
+
+
+# (as written, as read). No letter that stands in a wording's literals, so that a hole ends where it should.
+words = st.text("QZXY79-", min_size=1, max_size=8).filter(lambda text: not text.startswith("-"))
+texts = st.lists(words, min_size=1, max_size=3).map(" ".join)
+durations = st.integers(0, 10**15).map(lambda ns: (go_duration(ns), ns / 1e9))
+pods = st.tuples(words, words, st.uuids().map(str))
+
+
+def same(strategy: Any) -> Any:
+    return strategy.map(lambda value: (value, value))
+
+
+def pod_dict(pod: tuple[str, str, str | None]) -> dict[str, str | None]:
+    return {"namespace": pod[1], "name": pod[0], "uid": pod[2]}
+
+
+TEXT_VALUES: dict[str, Any] = {
+    "word": same(words), "uid": same(words), "id": same(words), "image": same(words), "text": same(texts), "path": same(texts),
+    "time": same(texts), "error": same(texts), "rest": same(texts), "go": same(words),
+    "quoted": st.text(max_size=6).map(lambda text: (go_quote(text), text)),
+    "int": st.integers(0, 10**9).map(lambda n: (str(n), n)),
+    "float": st.integers(0, 10**6).map(lambda n: (f"{n}.5", n + 0.5)),
+    "bool": st.booleans().map(lambda x: (str(x).lower(), x)),
+    "duration": durations,
+    "quantity": st.integers(0, 2**20).map(lambda n: (f"{n}Ki", {"text": f"{n}Ki", "value": n * 1024})),
+    "percent": st.integers(0, 100).map(lambda n: (f"{n}%", n / 100)),
+    "list": st.lists(words, max_size=3).map(lambda items: ("[" + " ".join(items) + "]", items)),
+    "pod": pods.map(lambda p: (f"{p[0]}_{p[1]}({p[2]})", pod_dict(p))),
+    "pods": st.lists(pods, min_size=1, max_size=3).map(lambda found: (", ".join(f"{a}_{b}({c})" for a, b, c in found), [pod_dict(p) for p in found])),
+    # of line wordings
+    "age": st.integers(0, 10**6).map(lambda s: (f"{s // 3600}h{s % 3600}s", float(s))),
+    "size": st.integers(1, 999).map(lambda n: (f"{n}G", n << 30)),
+    "column": same(texts), "mountpoint": same(texts.map(lambda text: "/" + text)), "variable": same(st.sampled_from(["A", "KUBELET_ARGS"])),
+    "eventtype": same(st.sampled_from(["Normal", "Warning"])),
+    "kubeletcommand": same(words.map(lambda word: f"/usr/bin/kubelet --v={word}")), "flagtext": same(words.map(lambda word: f"--v={word}")),
+    "since": same(st.datetimes(datetime.datetime(1970, 1, 1), datetime.datetime(2100, 1, 1)).map(lambda t: f"{t:%a %Y-%m-%d %H:%M:%S} UTC")),
+}  # fmt: skip
+# As pairs: text is quoted (or, with newlines, a block), lists and pods are JSON from klog 2.100 on.
+PAIR_VALUES: dict[str, Any] = {
+    **{name: TEXT_VALUES[name] for name in ("int", "float", "bool", "go")},
+    "text": st.text(max_size=8).map(lambda text: (go_quote(text), text))
+    | st.lists(st.text("ab >=\"{", max_size=4), min_size=2, max_size=3).map(lambda found: ("<\n" + "".join(f"\t{x}\n" for x in found) + " >", "\n".join(found))),
+    "duration": durations.map(lambda pair: (f'"{pair[0]}"', pair[1])),
+    "quantity": TEXT_VALUES["quantity"].map(lambda pair: (f'"{pair[0]}"', pair[1])),
+    "list": st.lists(st.text('ab {"]', max_size=4), max_size=3).map(lambda items: (msgspec.json.encode(items).decode(), items)),
+    "pod": pods.map(lambda p: (f'"{p[1]}/{p[0]}"', pod_dict((p[0], p[1], None)))),
+    "pods": st.lists(pods, max_size=3).map(lambda found: (msgspec.json.encode([f"{b}/{a}" for a, b, _ in found]).decode(), [pod_dict((a, b, None)) for a, b, _ in found])),
+    "word": words.map(lambda word: (f'"{word}"', word)),
+}  # fmt: skip
+
+
+def render(draw: Any, pattern: Pattern) -> tuple[str, dict[str, Any]]:
+    """A text that the pattern reads, and the values in its holes."""
+    text, said = "", {}
+    for part in pattern.parts:
+        if isinstance(part, Literal):
+            text += part.text.decode()
+        elif isinstance(part, Blanks):
+            text += draw(st.sampled_from([" ", "  ", "\t "])) * part.least
+        else:
+            written, said[part.name] = draw(TEXT_VALUES[part.type])
+            text += written
+    return text, said
+
+
+def render_pairs(draw: Any, event: str, wording: catalog.Wording) -> tuple[str, dict[str, Any]]:
+    text, said = go_quote(wording.message.decode()), {}
+    cls = classes()[event]
+    for field, key in wording.fields.items():
+        type_ = pair_type(cls, field)
+        written, said[field] = draw(PAIR_VALUES[type_])
+        text += f' other="{draw(words)}" {key}={written}'
+    return text, said
+
+
+@pytest.mark.parametrize("wording", GRAMMAR.wordings, ids=lambda w: f"{w.event}-{w.text[:40]}")
+@given(data=st.data())
+@settings(max_examples=12)
+def test_parsing_a_rendered_wording_gives_its_fields_back(scanner: Engine, wording: catalog.Wording, data: Any) -> None:
+    if wording.pattern is None:
+        body, said = render_pairs(data.draw, wording.event, wording)
+    else:
+        body, said = render(data.draw, wording.pattern)
+    sample = catalog.Sample(wording.event, "line" if wording.style == "line" else "message", body, {}, wording.program, wording.files, "", 0)
+    [record] = log_of(scanner, wrapped(sample))
+    assert record.kind == wording.event
+    raw = classes()[wording.event].raw
+    expected = {name: value for name, value in said.items() if name != "_" and name not in raw}
+    assert {name: record.fields[name] for name in expected} == expected
+    assert {name: record.fields[name] for name in wording.constants} == wording.constants
+    assert record.reason is None or raw
+
+
+@given(st.text())
+def test_unquoting_undoes_quoting(text: str) -> None:
+    assert values.plain(go_quote(text).encode("utf-8", "surrogatepass")) == values.text(text.encode("utf-8", "surrogatepass"))
+
+
+@given(st.integers(-(2**63), 2**63 - 1))
+@example(0)
+@example(1)
+@example(-1_500_000)
+@example(3_600_000_000_000)
+def test_a_duration_is_the_seconds_that_go_printed(ns: int) -> None:
+    assert values.duration(go_duration(ns).encode()) == pytest.approx(ns / 1e9, rel=1e-12)
+
+
+@given(st.integers(-(2**40), 2**40), st.sampled_from([("", 1), ("Ki", 2**10), ("Mi", 2**20), ("k", 10**3), ("M", 10**6)]))
+def test_a_quantity_is_its_number_times_its_suffix(number: int, suffix: tuple[str, int]) -> None:
+    text = f"{number}{suffix[0]}"
+    assert values.quantity(text.encode()) == values.Quantity(text, number * suffix[1])
+
+
+@given(st.integers(-(10**12), 10**12))
+def test_a_quantity_in_thousandths_is_exact(number: int) -> None:
+    assert values.quantity(f"{number}m".encode()).value == number / 1000
+
+
+@given(pods)
+def test_a_pod_is_the_same_however_it_is_named(found: tuple[str, str, str]) -> None:
+    name, namespace, uid = found
+    assert values.pod(f"{name}_{namespace}({uid})".encode()) == values.PodRef(namespace, name, uid)
+    without_uid = values.PodRef(namespace, name)
+    assert values.pod(f'"{namespace}/{name}"'.encode()) == without_uid
+    assert values.pod(msgspec.json.encode({"name": name, "namespace": namespace})) == without_uid
+
+
+@given(st.sampled_from(sorted(values.CONVERT)), noise | st.lists(noise, max_size=4).map(b"".join))
+def test_a_value_converts_or_is_a_value_error(type_: str, value: bytes) -> None:
+    try:
+        values.CONVERT[type_](value)
+    except ValueError:
+        pass
