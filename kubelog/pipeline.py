@@ -22,6 +22,7 @@ from kubelog.errors import InputError, UsageError
 from kubelog.ingest.block import NONE, VERDICTS, Block, Names
 from kubelog.ingest.clock import CLOCK, Clock, micros
 from kubelog.ingest.sources import Source, expand
+from kubelog.message.coverage import Coverage
 from kubelog.message.record import Record, RecordMaker
 from kubelog.message.vocabulary import Event, Heard
 
@@ -90,15 +91,15 @@ class Reader:
         self.held = b""  # bytes whose records a later line may still continue
         self.offset, self.line = 0, 1  # of held[0]
 
-    def push(self, data: bytes, final: bool = False) -> Block:
-        """The records that are complete now; with `final` all of them. The Block may be empty."""
+    def push(self, data: bytes, final: bool = False, settle: bool = False) -> Block:
+        """The records that are complete now; with `final` all of them, with `settle` all whole lines. The Block may be empty."""
         self.held += data
         stop = len(self.held) if final else self.held.rfind(b"\n") + 1
         block = Block(self.held[:stop], self.names, self.path, self.offset, self.line)
         if not stop:
             return block
         self.engine.lines(block)
-        settled = self.engine.records(block, final)
+        settled = self.engine.records(block, final or settle)
         self._finish(block, self.clock)
         taken = block.next[settled - 1] if settled else 0
         self.held = self.held[taken:]
@@ -141,6 +142,7 @@ class Log:
         self.where = where or Filter()
         self.errors: list[InputError] = []  # inputs that could not be read to their end, after an iteration
         self.notes: list[str] = []  # what was assumed, after an iteration
+        self.empty: list[str] = []  # inputs without a byte, after an iteration
         self.verdicts: Counter[str] = Counter()  # records by verdict, after `incidents`
         self._clock(Source("-", lambda: iter(())))  # wrong arguments fail here, not in the middle
 
@@ -159,7 +161,7 @@ class Log:
 
     def blocks(self) -> Iterator[tuple[Block, RecordMaker]]:
         """The Blocks of all inputs in order. An input that breaks off is told in `errors`; what could be read is delivered."""
-        self.errors, self.notes = [], []
+        self.errors, self.notes, self.empty = [], [], []
         for source in self.sources:
             yield from self.blocks_of(source)
 
@@ -178,7 +180,7 @@ class Log:
         if len(block):
             yield block, maker
         if reader.offset == 0 and not any(error.path == source.path for error in self.errors):
-            self.notes.append(f"{source.path}: the input is empty")
+            self.empty.append(source.path)
         self.note_year(reader)
 
     def note_year(self, reader: Reader) -> None:
@@ -219,7 +221,7 @@ class Log:
         """What the correlator says as it reads; inputs are merged by time."""
         from kubelog.timeline import Correlator, merge
 
-        self.errors, self.notes, self.verdicts = [], [], Counter()
+        self.errors, self.notes, self.empty, self.verdicts = [], [], [], Counter()
         correlator = Correlator()
         for feed in merge(self._named()):
             if isinstance(feed, Event):
@@ -353,22 +355,6 @@ class Events:
         from kubelog.message.frame import events_frame
 
         return events_frame(self, self.log.engine.decoder.classes[self.kind])
-
-
-class Coverage:
-    """Records by verdict, kinds by count, and the signatures of what is not typed."""
-
-    def __init__(self) -> None:
-        self.verdicts: Counter[str] = Counter()
-        self.kinds: Counter[str] = Counter()
-        self.unknown: Counter[str] = Counter()
-
-    def add(self, record: Record) -> None:
-        self.verdicts[record.verdict] += 1
-        if record.kind is not None:
-            self.kinds[record.kind] += 1
-        elif record.verdict != "unparsed":
-            self.unknown[record.signature] += 1
 
 
 Input = str | os.PathLike[str]

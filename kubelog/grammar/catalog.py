@@ -78,6 +78,7 @@ class Grammar(msgspec.Struct):
     before: list[bytes] = []
     envelopes: dict[str, list[Pattern]] = {}
     heads: list[bytes] = []
+    stacks: list[bytes] = []
     blocks: list[bytes] = []
     months: dict[str, int] = {}
     events: dict[str, dict[str, str]] = {}
@@ -230,9 +231,13 @@ class _Reader:
             line = self.line_of("envelope", number)
             patterns = [self.pattern(line, text, LEXICAL_TYPES) for text in self.strings(line, envelope, "patterns")]
             grammar.envelopes[str(envelope.get("name", f"envelope-{number}"))] = patterns
-        for table, target in (("continuation", grammar.heads), ("block", grammar.blocks)):
+        for table, key, target in (
+            ("continuation", "heads", grammar.heads),
+            ("continuation", "stacks", grammar.stacks),
+            ("block", "heads", grammar.blocks),
+        ):
             line, _ = self.place_of_table(table)
-            target += [text.encode() for text in self.strings(line, self._table(table), "heads")]
+            target += [text.encode() for text in self.strings(line, self._table(table), key)]
         for locale, names in self._table("months").items():
             self.months(locale, names)
         for number, block in enumerate(self.blocks("message")):

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from kubelog.grammar.notation import Pattern
 
 # The layout below; a shipped table of another layout is not read.
-LAYOUT = 1
+LAYOUT = 2
+# The brackets of a value nest no deeper; what does is read as text, by both engines.
+MAX_DEPTH = 40
 
 # What stands at a place of a pattern: `ops` is a flat list of (op, argument).
 OP_END, OP_LITERAL, OP_BLANKS, OP_HOLE, OP_QUOTED = range(5)
@@ -46,6 +48,7 @@ class Table(msgspec.Struct, array_like=True):
     entries: list[Entry]
     before: list[bytes]
     heads: list[bytes]
+    stacks: list[bytes]
     blocks: list[bytes]
     months: dict[str, int]
     events: dict[str, dict[str, str]]
@@ -68,8 +71,8 @@ def compile_grammar(grammar: Grammar) -> Table:
         builder.add(number, wording)
     labels, children, ends = builder.trie()
     return Table(
-        LAYOUT, grammar.digest, builder.entries, grammar.before, grammar.heads, grammar.blocks, grammar.months, grammar.events,
-        builder.ops, builder.pool, labels, children, ends, builder.messages, builder.lines,
+        LAYOUT, grammar.digest, builder.entries, grammar.before, grammar.heads, grammar.stacks, grammar.blocks, grammar.months,
+        grammar.events, builder.ops, builder.pool, labels, children, ends, builder.messages, builder.lines,
     )  # fmt: skip
 
 
@@ -122,7 +125,8 @@ class _Builder:
         return self.literals[text]
 
     def trie(self) -> tuple[list[bytes], list[dict[int, int]], list[list[int]]]:
-        labels, children, ends = [b""], [{}], [self.leads.get(b"", [])]
+        labels, ends = [b""], [self.leads.get(b"", [])]
+        children: list[dict[int, int]] = [{}]
 
         def grow(node: int, depth: int, leads: list[bytes]) -> None:
             groups: dict[int, list[bytes]] = {}

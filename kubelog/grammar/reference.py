@@ -6,17 +6,30 @@ and tabs are never expanded.
 
 from __future__ import annotations
 
-from typing import Any
+import os
+from typing import Any, Final
 
 import pyparsing as pp
 
 from kubelog.grammar.catalog import Grammar, Wording
+from kubelog.grammar.compile import MAX_DEPTH
 from kubelog.grammar.notation import Blanks, Hole, Literal, Part, Pattern
 
 Spans = dict[str, tuple[int, int]]
 
 # (wording, its field spans in the order of its holes)
 Found = tuple[int, list[tuple[int, int]]]
+
+
+# A text that shares fewer bytes with a wording's beginning is not a mangled form of it.
+_LEAST_LEAD: Final = 8
+
+# What a terminal is called where it was expected and not found.
+NAMES = {
+    "severity": "a severity: I, W, E or F", "monthday": "month and day as mmdd", "clock": "a time as hh:mm:ss",
+    "microclock": "a time as hh:mm:ss.uuuuuu", "digits": "a number", "line": "a line number", "file": "a file name",
+    "body": "a blank or the end", "month": "a month's name", "day": "a day", "host": "a host name", "identifier": "a program's name",
+}  # fmt: skip
 
 
 def _regex(pattern: str) -> pp.ParserElement:
@@ -32,7 +45,7 @@ class Reference:
 
     def __init__(self, grammar: Grammar) -> None:
         self.grammar = grammar
-        self.terminals = self._terminals()
+        self.terminals = {name: parser.set_name(NAMES[name]) for name, parser in self._terminals().items()}
         self.header_parser = self._pattern(grammar.header.parts, self.terminals) if grammar.header else None
         self.envelope_parsers = [
             [self._pattern(pattern.parts, self.terminals) for pattern in patterns] for patterns in grammar.envelopes.values()
@@ -119,9 +132,11 @@ class Reference:
         """The pairs behind a structured message; the notation stands in klog/pairs.py."""
         quoted = _regex(r'"(?:[^"\\]|\\[\s\S])*(?:"|\\?\Z)')
         block = _regex(r"<(?=\n)(?:(?!\n >)[\s\S])*(?:\n >|\Z)")
-        nested = pp.Forward().leave_whitespace()
-        inside = _regex(r'"(?:[^"\\]|\\[\s\S])*"') | nested | _regex(r"[^{}\[\]]")
-        nested <<= _regex(r"[{\[]") + pp.ZeroOrMore(inside).leave_whitespace() + _regex(r"[}\]]")
+        flat = _regex(r'"(?:[^"\\]|\\[\s\S])*"') | _regex(r"[^{}\[\]]")
+        nested: pp.ParserElement = pp.NoMatch()
+        for _ in range(MAX_DEPTH):
+            inside = (nested | flat).leave_whitespace()
+            nested = (_regex(r"[{\[]") + pp.ZeroOrMore(inside).leave_whitespace() + _regex(r"[}\]]")).leave_whitespace()
         brackets = pp.Combine(pp.Optional(_regex(r"&(?=[{\[])|map(?=\[)")) + nested, adjacent=True).leave_whitespace()
         scalar = _regex(r"(?:true|false|null|<nil>|-?[0-9]+(?:\.[0-9]*)?)(?=[ \t\n]|\Z)")
         plain = scalar | _regex(r"[^ \t\n]*(?:[ \t]+[^ \t\n=]*(?=[ \t\n]|\Z))*")
@@ -194,18 +209,47 @@ class Reference:
         numbers = [n for n, wording in enumerate(self.grammar.wordings) if wording.style == style]
         return sorted(numbers, key=key) if style == "text" else numbers
 
-    def furthest(self, text: str) -> tuple[Wording, int] | None:
-        """The wording that read furthest into a text that none reads, and how far: what `explain` points at."""
-        best: tuple[int, int] | None = None
+    def furthest(self, text: str) -> tuple[Wording, int, str] | None:
+        """The wording that read furthest into a text that none reads, how far, and what it expected there."""
+        best: tuple[int, int, str] | None = None
         for number in self.order("text", ""):
-            parser = self.parsers[number]
+            parser, wording = self.parsers[number], self.grammar.wordings[number]
             assert parser is not None
             try:
                 parser.parse_string(text)
             except pp.ParseException as error:
-                if error.loc > 0 and (best is None or error.loc > best[1]):
-                    best = number, error.loc
-        return None if best is None else (self.grammar.wordings[best[0]], best[1])
+                place, expected = error.loc, _expected(error)
+                if place == 0:
+                    # Into its leading literal: a typing error there is found too.
+                    lead = _lead(wording).decode("latin-1")
+                    place = len(os.path.commonprefix((lead, text)))
+                    expected = repr(lead[place : place + 24])
+                    if place < _LEAST_LEAD:
+                        continue
+                if best is None or place > best[1]:
+                    best = number, place, expected
+        return None if best is None else (self.grammar.wordings[best[0]], *best[1:])
+
+    def header_stop(self, text: str) -> tuple[int, str] | None:
+        """Where reading a header stopped and what was expected; None where one was read."""
+        return _stop(self.header_parser, text) if self.header_parser else None
+
+    def envelope_stop(self, text: str) -> tuple[int, str] | None:
+        """Where reading journald's prefix got furthest and what was expected; None where one was read."""
+        stops = [_stop(parser, text) for parsers in self.envelope_parsers[:1] for parser in parsers]
+        return None if None in stops else max((stop for stop in stops if stop is not None), default=None)
+
+
+def _stop(parser: pp.ParserElement, text: str) -> tuple[int, str] | None:
+    try:
+        parser.parse_string(text)
+    except pp.ParseException as error:
+        return error.loc, _expected(error)
+    return None
+
+
+def _expected(error: pp.ParseException) -> str:
+    return str(error.msg).removeprefix("Expected ").removeprefix("Found unwanted token, ")
 
 
 def _lead(wording: Wording) -> bytes:

@@ -16,11 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from kubelog.grammar.compile import MAX_DEPTH
+
 if TYPE_CHECKING:
     import pyparsing as pp
-
-# Deeper values stay text: no configuration nests like that, and a reader must not be driven into deep recursion.
-MAX_DEPTH = 40
 
 
 def parse(text: str) -> Any:
@@ -30,6 +29,7 @@ def parse(text: str) -> Any:
             return msgspec.json.decode(text)
         except (msgspec.DecodeError, RecursionError):
             pass
+    # No configuration nests like that, and a reader must not be driven into deep recursion.
     if _depth(text) > MAX_DEPTH:
         raise ValueError("nested too deeply")
     import pyparsing as pp

@@ -4,7 +4,7 @@
     key   = any bytes without a quote or newline up to "="; keys may contain blanks
     value = quoted | block | brackets | plain
     block = "<\\n" { TAB line "\\n" } " >"
-    brackets = "{…}" "[…]" "&{…}" "map[…]", balanced; JSON strings are skipped
+    brackets = "{…}" "[…]" "&{…}" "map[…]", balanced, at most MAX_DEPTH deep; JSON strings are skipped
     plain = to the next blank; further, where what follows is no `key=`; never beyond its line
 
 Lines that follow the pairs of a record, as a stack does, are no pairs.
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from array import array
 
+from kubelog.grammar.compile import MAX_DEPTH
 from kubelog.ingest import ops
 
 # A pair in `out` is four numbers: key start and end, value start and end (quotes and block marks included).
@@ -59,10 +60,12 @@ def value_end(b: bytes, p: int, e: int) -> int:
             return q
     e = ops.find(b, 10, p, e)
     q = ops.word(b, p, e)
+    if _scalar(b, p, q):
+        return q
     while q < e:
         n = ops.blanks(b, q, e)
         w = ops.word(b, n, e)
-        if _scalar(b, p, q) or ops.find(b, 61, n, w) < w:
+        if ops.find(b, 61, n, w) < w:
             return q
         q = w
     return e
@@ -82,19 +85,27 @@ def _scalar(b: bytes, p: int, e: int) -> bool:
 
 
 def _balanced(b: bytes, p: int, e: int) -> int:
-    """Where the brackets that open at p close, or -1; a quoted text inside is skipped where it is closed."""
+    """Where the brackets that open at p close, or -1; a quoted text inside is skipped where it is closed.
+
+    The depth is bounded so that many brackets that never close cannot make the reading quadratic.
+    """
     depth = 0
+    closed = True
     while p < e:
         c = b[p]
         if c == 123 or c == 91:
             depth += 1
+            if depth > MAX_DEPTH:
+                return -1
         elif c == 125 or c == 93:
             depth -= 1
             if depth == 0:
                 return p + 1
-        elif c == 34:
+        elif c == 34 and closed:
             q = ops.closing_quote(b, p + 1, e)
             if q < e:
                 p = q
+            else:
+                closed = False  # nor is any quote behind it
         p += 1
     return -1

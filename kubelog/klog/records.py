@@ -1,8 +1,8 @@
 """lines → records: a record is one log call, its first line and the continuation lines that belong to it.
 
 A line with a klog header begins a record. A line without one continues
-  * under an envelope: the record of the same process, where the text looks like a continuation (journald gives every line of a
-    message an entry of its own) and not more than GAP lines lie between;
+  * under an envelope: the record of the same process, where the text looks like a continuation or stands in a stack (journald
+    gives every line of a message an entry of its own) and not more than GAP lines lie between;
   * without an envelope: the record of the line before, where that has a bare klog header, opened a block, or where this line is
     indented below a line with an envelope (journalctl indents by the width of its prefix).
 """
@@ -29,6 +29,7 @@ class RecordReader:
 
     def __init__(self, table: Table) -> None:
         self.heads = tuple(table.heads)
+        self.stacks = tuple(table.stacks)
         self.blocks = tuple(table.blocks)
 
     def read(self, block: Block, final: bool) -> int:
@@ -47,6 +48,7 @@ class _Joiner:
         self.records: list[list[int]] = []
         self.sizes: list[int] = []
         self.unclosed: list[bool] = []  # inside a `=<` block
+        self.stacked: list[bool] = []  # inside a stack
         self.last: dict[tuple[int, int, int], int] = {}
 
     def run(self) -> None:
@@ -79,6 +81,7 @@ class _Joiner:
         self.records.append([line])
         self.sizes.append(block.next[line] - block.at[line])
         self.unclosed.append(self.opens_block(line))
+        self.stacked.append(False)
         return len(self.records) - 1
 
     def join(self, record: int, line: int) -> None:
@@ -89,6 +92,9 @@ class _Joiner:
             self.unclosed[record] = False
         if self.opens_block(line):
             self.unclosed[record] = True
+        for stack in self.reader.stacks:
+            if ops.starts(block.data, stack, block.text_at[line], block.end[line]):
+                self.stacked[record] = True
 
     def opens_block(self, line: int) -> bool:
         block = self.block
@@ -106,7 +112,7 @@ class _Joiner:
         p, e = block.text_at[line], block.end[line]
         if block.head[lines[0]] < 0 or line - lines[-1] > GAP or self.full(record):
             return -1
-        if self.unclosed[record] or (p < e and block.data[p] in (32, 9)):
+        if self.unclosed[record] or self.stacked[record] or (p < e and block.data[p] in (32, 9)):
             return record
         for head in self.reader.heads:
             if ops.starts(block.data, head, p, e):

@@ -35,6 +35,8 @@ _ESCAPES: Final = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "
 _ESCAPE = re.compile(
     rb"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-7]{3})|(.))", re.DOTALL
 )
+# No quantity, duration or age is longer; the patterns below try each digit anew where a unit is missing.
+_LONGEST: Final = 64
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s|us|µs|μs|ns)", re.ASCII)
 # Decimal: 217ns are 2.17e-07 s, not 2.1700000000000002e-07.
 _SECONDS: Final = {
@@ -130,7 +132,7 @@ def duration(value: bytes) -> float:
     if digits == "0":
         return 0.0
     seconds, end = Decimal(0), 0
-    for part in _DURATION.finditer(digits):
+    for part in _DURATION.finditer(digits[:_LONGEST]):
         if part.start() != end:
             break
         seconds += Decimal(part[1]) * _SECONDS[part[2]]
@@ -143,7 +145,7 @@ def duration(value: bytes) -> float:
 def quantity(value: bytes) -> Quantity:
     """A Kubernetes quantity (`100Mi`, `1500m`, `2e3`)."""
     found = plain(value)
-    read = _QUANTITY.fullmatch(found) if len(found) < 64 else None
+    read = _QUANTITY.fullmatch(found) if len(found) <= _LONGEST else None
     if not read:
         raise ValueError("expected a quantity like 100Mi")
     exact = Decimal(read[1]) * (Decimal(10) ** int(read[3]) if read[3] else _SUFFIX[read[2] or ""])
@@ -213,7 +215,7 @@ def age(value: bytes) -> float:
     """Seconds of an age as kubectl prints it: `9d`, `3h20m`, `14s`."""
     found = text(value)
     seconds, end = 0.0, 0
-    for part in _AGE.finditer(found):
+    for part in _AGE.finditer(found[:_LONGEST]):
         if part.start() != end:
             break
         seconds += int(part[1][:12]) * _AGE_SECONDS[part[2]]
@@ -317,6 +319,6 @@ def pair(value: bytes) -> Any:
     if value[:1] in (b"{", b"["):
         try:
             return msgspec.json.decode(value)
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             pass
     return text(value)

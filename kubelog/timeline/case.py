@@ -35,12 +35,20 @@ class Case(msgspec.Struct, frozen=True, gc=False):
         return self.state == "open"
 
     def said(self, event: Event, text: str, about: str = "") -> Case:
-        """One more record of a step; `about` keeps steps of one kind apart."""
-        id_ = f"{event.kind}{':' + about if about else ''}-{self.phase}"
+        """One more record of a step; `about` keeps steps of one kind apart.
+
+        Steps are numbered by kind, not by phase: a late restart in front of them must not rename them.
+        """
+        stem = f"{event.kind}:{about}" if about else event.kind
+        number = self.marks.get(f"number {stem}", 0)
+        if self.marks.get(f"phase {stem}") != self.phase:
+            number += 1
+        id_ = f"{stem}-{number}"
         known = next((step for step in self.steps if step.id == id_), None)
         step = seen_again(known, event) if known else first_step(id_, text, event)
         counts = {**self.counts, event.kind: self.counts.get(event.kind, 0) + 1}
-        return msgspec.structs.replace(self, steps=with_step(self.steps, step), counts=counts)
+        marks = {**self.marks, f"number {stem}": number, f"phase {stem}": self.phase}
+        return msgspec.structs.replace(self, steps=with_step(self.steps, step), counts=counts, marks=marks)
 
     def sign(self, event: Event) -> Case:
         """A record shows that it goes on: opened and last seen move, a closed case is open again."""

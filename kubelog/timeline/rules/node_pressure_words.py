@@ -142,7 +142,7 @@ def _end(case: Case, memory: Kubelet) -> str:
         return f"over: no sign of it since the kubelet's restart (last seen {_clock(case.last, case.opened)})"
     if case.resolution == "quiet":
         return f"over: no sign of it after {_clock(case.last, case.opened)}, though the log goes on"
-    return f"not over: last seen {_clock(case.last, case.opened)}, where the log ends" if case.last else "not seen to end"
+    return f"not over: last seen {_clock(case.last, case.opened)}" if case.last else "not seen to end"
 
 
 def _change(case: Case, previous: Start | None, start: Start | None) -> str:
@@ -313,7 +313,7 @@ def _advice(case: Case, memory: Kubelet) -> Iterator[str]:
             yield "From 1.10 on set evictionHard in the kubelet's configuration file (--config); before, the flag is the only way."
         else:
             yield (
-                f"This kubelet ({_release(low, high)}) takes thresholds from the flag only; from 1.10 on use evictionHard in a "
+                f"This kubelet (Kubernetes {_release(low, high)}) takes thresholds from the flag only; from 1.10 on use evictionHard in a "
                 "configuration file (--config) instead."
             )
     if case.counts.get("PodAdmissionRejected"):

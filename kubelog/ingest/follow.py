@@ -1,0 +1,63 @@
+"""a growing file, or a pipe → pieces of bytes as they come."""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+import time
+from collections.abc import Iterator
+from io import FileIO
+from typing import Final
+
+from kubelog.errors import InputError
+from kubelog.ingest.sources import CHUNK
+
+# How often a file is looked at, and how long a pipe is silent before what it sent counts as complete.
+POLL_S: Final = 0.2
+
+
+def pipe(idle_s: float | None = None) -> Iterator[bytes | None]:
+    """What standard input sends, at once; None after each `idle_s` seconds of silence that follow something."""
+    descriptor, told = sys.stdin.fileno(), True
+    while True:
+        if idle_s is not None and not told and not select.select([descriptor], [], [], idle_s)[0]:
+            told = True
+            yield None
+            continue
+        chunk = os.read(descriptor, CHUNK)
+        if not chunk:
+            return
+        told = False
+        yield chunk
+
+
+def grow(path: str, poll_s: float = POLL_S) -> Iterator[bytes]:
+    """A file from its beginning, then as it grows; through renames (the old one is read out first) and truncations."""
+    file = _open(path)
+    try:
+        while True:
+            chunk = file.read(CHUNK)
+            if chunk:
+                yield chunk
+                continue
+            try:
+                now, mine = os.stat(path), os.fstat(file.fileno())
+            except OSError:
+                now = mine = os.fstat(file.fileno())
+            if (now.st_ino, now.st_dev) != (mine.st_ino, mine.st_dev):
+                file.close()
+                file = _open(path)
+            elif now.st_size < file.tell():
+                file.seek(0)
+            else:
+                time.sleep(poll_s)
+    finally:
+        file.close()
+
+
+def _open(path: str) -> FileIO:
+    try:
+        return FileIO(path)
+    except OSError as error:
+        raise InputError(path, (error.strerror or "cannot be read").lower()) from None

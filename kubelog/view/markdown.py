@@ -1,0 +1,60 @@
+"""Timeline → Markdown, for a ticket or an incident channel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kubelog.timeline.changes import Timeline
+from kubelog.timeline.incident import Incident
+from kubelog.view import words
+from kubelog.view.escape import code, markdown, prose, terminal
+from kubelog.view.text import Raw
+
+
+def timeline(found: Timeline, raw: Raw | None = None) -> Iterator[str]:
+    """All incidents, a section each."""
+    if not len(found):
+        yield "No incident."
+    for incident in found:
+        yield from _incident(incident, raw or {})
+    for gap in found.gaps:
+        yield f"*Gap:* {words.day_and_clock(gap.start)} to {words.day_and_clock(gap.end)}: {markdown(gap.text)}"
+        yield ""
+    for note in found.notes:
+        yield f"*{markdown(note)}*"
+        yield ""
+
+
+def _incident(incident: Incident, raw: Raw) -> Iterator[str]:
+    yield f"## {markdown(incident.kind)}: {markdown(words.subject(incident))}"
+    yield ""
+    yield f"**{markdown(words.state(incident))}.** {prose(incident.summary)}"
+    yield ""
+    if incident.cause is not None:
+        yield f"**Why** ({incident.cause.confidence}): {prose(incident.cause.text)}"
+        yield ""
+    yield "| Time | What | Proof |"
+    yield "|---|---|---|"
+    for step in incident.steps:
+        often = f" {words.times(step)}" if step.count > 1 else ""
+        yield f"| {words.day_and_clock(step.time)} | {markdown(step.text)}{often} | {code(words.places(step.evidence)).replace('|', chr(92) + '|')} |"
+    yield ""
+    if incident.affected.total:
+        yield f"**Pods hit** ({incident.affected.total:,}): " + ", ".join(markdown(name) for name in words.pods(incident, 20))
+        yield ""
+    for step in incident.steps:
+        for one in step.evidence:
+            if (one.path, one.offset) in raw:
+                yield "    " + terminal(raw[one.path, one.offset])
+    if raw:
+        yield ""
+    for finding in incident.findings:
+        yield f"- **{markdown(finding.kind)}**: {prose(finding.text)}"
+    if incident.findings:
+        yield ""
+    if incident.advice:
+        yield "**What to do**"
+        yield ""
+    for number, advice in enumerate(incident.advice, 1):
+        yield f"{number}. {prose(advice)}"
+    yield ""

@@ -1,0 +1,146 @@
+"""Coverage, settings, explanations and grammars → lines of text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from kubelog.message.coverage import Coverage
+from kubelog.message.explanation import Explanation
+from kubelog.message.record import plain, stamp
+from kubelog.message.vocabulary import NodeConfig
+from kubelog.timeline.settings import Settings
+from kubelog.view import words
+from kubelog.view.escape import json, terminal
+from kubelog.view.text import Line
+
+_SEVERITY = {"I": "info", "W": "warning", "E": "error", "F": "fatal"}
+
+
+def coverage(found: Coverage, most: int = 20) -> Iterator[Line]:
+    """Records by verdict, kinds by count, the most frequent unknown signatures."""
+    total = sum(found.verdicts.values())
+    yield [(f"{total:,} record{'' if total == 1 else 's'}", "bold")]
+    for verdict, count in found.verdicts.most_common():
+        yield [(f"{count:>10,}  {count / total:>4.0%}  ", ""), (verdict, "bold")]
+    for head, counts in (("kinds", found.kinds), ("not in the grammar, by signature", found.unknown)):
+        if counts:
+            yield []
+            yield [(head, "bold")]
+        for name, count in counts.most_common(most if counts is found.unknown else None):
+            yield [(f"{count:>10,}  ", ""), (terminal(name), "")]
+        if counts is found.unknown and len(counts) > most:
+            yield [(f"{'':>10}  and {len(counts) - most:,} more signatures", "dim")]
+
+
+def coverage_dict(found: Coverage, most: int = 100) -> dict[str, Any]:
+    """The same as data."""
+    return {
+        "records": sum(found.verdicts.values()),
+        "verdicts": dict(found.verdicts),
+        "kinds": dict(found.kinds.most_common()),
+        "unknown": [{"signature": text, "count": count} for text, count in found.unknown.most_common(most)],
+    }
+
+
+def settings(found: Iterable[Settings]) -> Iterator[Line]:
+    """The kubelet's settings at each start, and what changed."""
+    none = True
+    for one in found:
+        if not none:
+            yield []
+        none = False
+        release = one.to_dict()["kubernetes"]
+        yield [
+            (terminal(one.node or "kubelet"), "bold"), (f"  {words.day_and_clock(one.time)}", "cyan"),
+            (f"  Kubernetes {release}  ", ""), (terminal(words.place(one.evidence)), "dim"),
+        ]  # fmt: skip
+        yield [("  eviction-hard  ", "bold"), (terminal(",".join(one.thresholds)) or "(none)", "")]
+        for path, (before, now) in one.changed.items():
+            yield [("  changed  ", "bold yellow"), (f"{terminal(path)}: {_value(before)} → {_value(now)}", "")]
+        yield from tree(one.settings, "  ")
+    if none:
+        yield [("No start of a kubelet is in the log (it prints its Node Config once, at start).", "bold")]
+
+
+def _value(value: Any) -> str:
+    return "(not set)" if value is None else terminal(value if isinstance(value, str) else json(plain(value)))
+
+
+def tree(found: Any, indent: str) -> Iterator[Line]:
+    """A tree of settings, indented."""
+    for name, value in found.items():
+        if isinstance(value, Mapping) and value:
+            yield [(f"{indent}{terminal(str(name))}:", "cyan")]
+            yield from tree(value, indent + "  ")
+        elif isinstance(value, list) and value and isinstance(value[0], Mapping):
+            yield [(f"{indent}{terminal(str(name))}:", "cyan")]
+            for one in value:
+                yield [(f"{indent}  - ", ""), (terminal(json(plain(one))), "")]
+        else:
+            yield [(f"{indent}{terminal(str(name))}: ", "cyan"), (_value(value), "")]
+
+
+def explanation(found: Explanation) -> Iterator[Line]:
+    """Stage by stage how a line is read."""
+    record = found.record
+    time = stamp(record.time) or record.local_time
+    if found.envelope:
+        parts = (("node", record.node), ("unit", record.unit), ("process", record.pid))
+        yield _stage("envelope", found.envelope + "".join(f" · {name} {value}" for name, value in parts if value is not None))
+    else:
+        yield _stage("envelope", "none")
+    if found.header:
+        yield _stage(
+            "header",
+            f"klog · {record.severity} ({_SEVERITY[record.severity or 'I']}) · {time} · thread {record.thread} · "
+            f"{record.source_file}:{record.source_line}",
+        )
+    else:
+        yield _stage("header", "none" + (f" · {time}" if time else ""))
+    if record.time is None and record.local_time:
+        yield _stage("", "no year in the line: --year says it")
+    yield _stage("message", record.message.split("\n")[0])
+    for line in record.message.split("\n")[1:]:
+        yield _stage("", line)
+    for key, value in record.pairs or ():
+        yield _stage("pair", f"{key} = {value if isinstance(value, str) else json(plain(value))}")
+    yield _stage("verdict", record.verdict + (f" · {record.reason}" if record.reason else ""))
+    if found.wording:
+        yield _stage("wording", f"{found.wording}")
+        yield _stage("", f"{found.place}")
+    if record.kind:
+        yield _stage("kind", record.kind)
+        for line in (found.meaning or "").split("\n"):
+            yield _stage("", line)
+        yield from _fields(found)
+    else:
+        yield _stage("signature", record.signature)
+    for stop in found.stops:
+        yield []
+        yield [(f"{stop.stage:<10} ", "bold red"), (f"stopped at column {stop.column + 1}: expected {terminal(stop.expected)}, ", ""),
+               (f"found {terminal(stop.found)!r}", "")]  # fmt: skip
+        start = max(0, stop.column - 60)
+        shown = terminal(stop.text[start : stop.column])
+        yield [(" " * 11, ""), (("…" if start else "") + shown + terminal(stop.text[stop.column : stop.column + 40]), "")]
+        yield [(" " * (11 + len(shown) + bool(start)), ""), ("^", "bold red")]
+        if stop.wording:
+            yield _stage("nearest", f"{stop.wording} ({stop.place})")
+
+
+def _stage(name: str, text: str) -> Line:
+    return [(f"{name:<10} ", "bold cyan"), (terminal(text), "")]
+
+
+def _fields(found: Explanation) -> Iterator[Line]:
+    event = found.record.event
+    if isinstance(event, NodeConfig):
+        if event.thresholds is not None:
+            yield _stage("thresholds", ",".join(one.flag for one in event.thresholds) or "(none)")
+        if event.settings is not None:
+            yield _stage("settings", "")
+            yield from tree(event.settings, " " * 13)
+        return
+    for name, value in found.record.fields.items():
+        if value is not None:
+            yield _stage("field", f"{name} = {value if isinstance(value, str) else json(value)}")

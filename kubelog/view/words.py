@@ -1,0 +1,77 @@
+"""Times, steps and places as all views word them."""
+
+from __future__ import annotations
+
+from kubelog.timeline.incident import Evidence, Incident, Instant, Step
+
+
+def date(time: Instant | None) -> str:
+    """`2017-10-16`, or `10-16` where the year is not known."""
+    return "" if time is None else (time.to_json() or "").split("T")[0]
+
+
+def clock(time: Instant | None) -> str:
+    """`09:50:55.056`, with an offset where the zone is known."""
+    if time is None:
+        return ""
+    if time.time is None:
+        return (time.text or "").split("T")[-1][:12]
+    text = time.time.isoformat(timespec="milliseconds").split("T")[1]
+    return text
+
+
+def day_and_clock(time: Instant | None) -> str:
+    return f"{date(time)} {clock(time)}".strip()
+
+
+def subject(incident: Incident) -> str:
+    """`nodefs on ubuntu-k8s-3`"""
+    what = " ".join(incident.subject.values())
+    where = incident.node or ", ".join(incident.nodes)
+    return " on ".join(part for part in (what, where) if part)
+
+
+def state(incident: Incident) -> str:
+    """`critical, mitigated (config-changed)`"""
+    end = f" ({incident.resolution})" if incident.resolution else ""
+    return f"{incident.severity}, {incident.state}{end}"
+
+
+def times(step: Step) -> str:
+    """`×1,204 until 10:13:20.056`: how often a step was said."""
+    if step.count < 2:
+        return ""
+    until = f" until {clock(step.last)}" if step.last and step.first and step.last.us - step.first.us >= 1_000_000 else ""
+    return f"×{step.count:,}{until}"
+
+
+def place(evidence: Evidence) -> str:
+    """`node3-kubelet.log:12`"""
+    return f"{evidence.path.rsplit('/', 1)[-1]}:{evidence.line}"
+
+
+def places(evidence: tuple[Evidence, ...]) -> str:
+    """`node3-kubelet.log:4-5`, `a.log:1,7`: where the proof of something stands."""
+    lines: dict[str, list[int]] = {}
+    for one in evidence:
+        lines.setdefault(one.path.rsplit("/", 1)[-1], []).append(one.line)
+    return " ".join(f"{path}:{_ranges(sorted(set(numbers)))}" for path, numbers in lines.items())
+
+
+def _ranges(numbers: list[int]) -> str:
+    parts: list[str] = []
+    start = end = numbers[0]
+    for number in [*numbers[1:], -1]:
+        if number == end + 1:
+            end = number
+            continue
+        parts.append(str(start) if start == end else f"{start}-{end}")
+        start = end = number
+    return ",".join(parts[:4]) + (",…" if len(parts) > 4 else "")
+
+
+def pods(incident: Incident, most: int = 6) -> list[str]:
+    """The pods that an incident hit, the first few by name."""
+    names = [f"{pod.namespace}/{pod.name}" if pod.namespace else pod.name for pod in incident.affected.pods]
+    rest = incident.affected.total - min(most, len(names))
+    return names[:most] + ([f"and {rest:,} more"] if rest > 0 else [])

@@ -1,0 +1,64 @@
+"""Cases as data: an input and the records that it is, on every engine. One file a theme in `cases/`.
+
+A case has `input`, the options of `read` (`year`, `tz`, `node`, `at`), and a `[[case.record]]` for each record that must come out,
+which states some of the fields that `kubelog parse -o jsonl` prints; `absent` lists those that must be null. `every` states fields
+of all records, `records` their number. In texts, `⟨ff⟩` is that byte, `⟨x*3⟩` is xxx, and a value `⟨null⟩` is null.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kubelog.engines import Engine
+from kubelog.ingest.sources import Source
+from kubelog.message.samples import said
+from kubelog.pipeline import Log
+
+CASES = Path(__file__).with_name("cases")
+KEYS = {"name", "input", "year", "tz", "node", "at", "record", "records", "every", "theme"}
+
+
+def cases() -> list[Any]:
+    found = []
+    for file in sorted(CASES.glob("*.toml")):
+        for case in tomllib.loads(file.read_text(encoding="utf-8"))["case"]:
+            found.append(pytest.param(case, id=f"{file.stem}-{case['name']}".replace(" ", "_")))
+    return found
+
+
+def written(text: str) -> bytes:
+    """The bytes that a text of a case stands for."""
+    text = re.sub(r"⟨(.)\*(\d+)⟩", lambda found: found[1] * int(found[2]), text)
+    return re.sub(rb"\xe2\x9f\xa8([0-9a-f]{2})\xe2\x9f\xa9", lambda found: bytes.fromhex(found[1].decode()), text.encode())
+
+
+def filled(value: Any) -> Any:
+    if isinstance(value, str):
+        return None if value == "⟨null⟩" else written(value).decode() if "⟨" in value else value
+    return [filled(one) for one in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("case", cases())
+def test_a_case_gives_its_records(case: dict[str, Any], engine: Engine) -> None:
+    assert set(case) <= KEYS
+    data = written(case["input"])
+    options = {name: case[name] for name in ("year", "tz", "node", "at") if name in case}
+    found = [record.to_dict() for record in Log([Source("-", lambda: iter((data,)))], engine, **options)]
+    expected = [case.get("every", {}) | record for record in case.get("record", [case.get("every", {})] * case.get("records", 0))]
+    shown = [(record["verdict"], record["kind"], record["message"][:80]) for record in found]
+    assert len(found) == len(expected), shown
+    for wanted, record in zip(expected, found, strict=True):
+        for name, value in wanted.items():
+            if name == "absent":
+                assert {key: record[key] for key in value} == dict.fromkeys(value)
+            elif name == "fields":
+                assert said(record["fields"]) == value
+            elif name == "origin":
+                assert {key: record["origin"][key] for key in value} == value
+            else:
+                assert record[name] == filled(value), name
