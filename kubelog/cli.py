@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from pathlib import Path
 from typing import Any, NoReturn
 
 from kubelog import __version__
@@ -394,13 +395,16 @@ def _reference(grammar: str | None) -> Any:
 
 
 def _grammar_check(options: argparse.Namespace, out: Out) -> int:
-    from kubelog.message.samples import check
+    from kubelog.grammar import catalog
+    from kubelog.message.samples import check_samples
+    from kubelog.message.vocabulary import vocabulary
 
     path = options.what or options.grammar
+    grammar = catalog.load([catalog.shipped(), *([Path(path)] if path else [])], vocabulary())
     problems: list[str] = []
     for name in ("reference", "scanner"):
         engine = load_grammar(path, name)
-        problems += [f"{problem} ({name})" for problem in check(engine)]
+        problems += [f"{problem} ({name})" for problem in check_samples(engine, grammar.samples)]
     entries = engine.table.entries
     if options.output == "json":
         out.text(escape.json({"wordings": len(entries), "problems": problems}, indent=True))

@@ -209,4 +209,3 @@ def engine(name: str = "scanner", grammar: Iterable[Path] = ()) -> Engine:
     if name == "reference":
         return ReferenceEngine(paths)
     raise UsageError(f"expected the engine 'scanner' or 'reference', found {name!r}")
-

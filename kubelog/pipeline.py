@@ -76,7 +76,7 @@ class Filter:
 
 
 def _later(one: datetime, other: datetime) -> bool:
-    """one ≥ other; where only one of them knows its zone, as local times."""
+    """One ≥ other; where only one of them knows its zone, as local times."""
     if (one.tzinfo is None) != (other.tzinfo is None):
         one, other = one.replace(tzinfo=None), other.replace(tzinfo=None)
     return one >= other
@@ -92,7 +92,9 @@ class Reader:
         self.offset, self.line = 0, 1  # of held[0]
 
     def push(self, data: bytes, final: bool = False, settle: bool = False) -> Block:
-        """The records that are complete now; with `final` all of them, with `settle` all whole lines. The Block may be empty."""
+        """The records that are complete now; with `final` all of them, with `settle` all whole lines. The Block may
+        be empty.
+        """
         self.held += data
         stop = len(self.held) if final else self.held.rfind(b"\n") + 1
         block = Block(self.held[:stop], self.names, self.path, self.offset, self.line)
@@ -160,7 +162,9 @@ class Log:
         return Reader(self.engine, source.path, self._clock(source))
 
     def blocks(self) -> Iterator[tuple[Block, RecordMaker]]:
-        """The Blocks of all inputs in order. An input that breaks off is told in `errors`; what could be read is delivered."""
+        """The Blocks of all inputs in order. An input that breaks off is told in `errors`; what could be read is
+        delivered.
+        """
         self.errors, self.notes, self.empty = [], [], []
         for source in self.sources:
             yield from self.blocks_of(source)
@@ -186,7 +190,9 @@ class Log:
     def note_year(self, reader: Reader) -> None:
         if reader.clock.assumed is not None:
             source = "the file's age" if reader.clock.source != CLOCK else "the clock"
-            self.notes.append(f"{reader.path}: no year in the log; {reader.clock.assumed} assumed from {source} (--year says another)")
+            self.notes.append(
+                f"{reader.path}: no year in the log; {reader.clock.assumed} assumed from {source} (--year says another)"
+            )
 
     def __iter__(self) -> Iterator[Record]:
         for block, maker in self.blocks():
@@ -252,7 +258,9 @@ class Log:
                     nodes.add(made[0].seen.node)
         return nodes, chain((first,), blocks)
 
-    def events_of(self, blocks: Iterable[tuple[Block, RecordMaker]], node: str | None) -> Iterator[Event | tuple[str | None, Heard]]:
+    def events_of(
+        self, blocks: Iterable[tuple[Block, RecordMaker]], node: str | None
+    ) -> Iterator[Event | tuple[str | None, Heard]]:
         """The events of one input that the rules ask for."""
         from kubelog.timeline import WANTED
 
@@ -387,7 +395,9 @@ def load_grammar(path: Input | None = None, engine_name: str = "scanner") -> Eng
     return engine(engine_name, () if path is None else (Path(path),))
 
 
-def parse_line(line: str | bytes, *, year: int | None = None, tz: str | None = None, grammar: Input | None = None) -> Record:
+def parse_line(
+    line: str | bytes, *, year: int | None = None, tz: str | None = None, grammar: Input | None = None
+) -> Record:
     """The Record of one line (or of one record of several lines)."""
     data = _bytes(line)
     log = Log([Source("-", lambda: iter((data,)))], _shared(grammar), year=year, tz=tz)
@@ -426,7 +436,9 @@ def stream(
 
 
 class LiveReader:
-    """Pieces of one input → events at once: those of records that are complete, and those of records that may still grow."""
+    """Pieces of one input → events at once: those of records that are complete, and those of records that may still
+    grow.
+    """
 
     def __init__(self, log: Log, source: Source, wanted: frozenset[str] | None) -> None:
         self.reader = log.reader(source)
@@ -434,7 +446,9 @@ class LiveReader:
         every = frozenset(entry.event for entry in log.engine.table.entries)
         self.feed = Feed(every if wanted is None else wanted, log.where)
         self.ahead = self.feed
-        self.early: dict[int, dict[str, Any]] = {}  # offset → the fields of an event that was told before its record was complete
+        self.early: dict[
+            int, dict[str, Any]
+        ] = {}  # offset → the fields of an event that was told before its record was complete
 
     def push(self, data: bytes, final: bool = False) -> Iterator[Event]:
         """The events of what came; one that was told before its record was complete comes again where it changed."""

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+from array import array
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from kubelog.engines import Engine
 from kubelog.engines import engine as engine_of
+from kubelog.ingest.block import Block, Names
+from kubelog.ingest.clock import Clock
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -49,6 +54,31 @@ def reference() -> Engine:
 def engine(request: pytest.FixtureRequest) -> Engine:
     """Each engine in turn: a test that asks for it runs on all."""
     found: Engine = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture(scope="session")
+def columns() -> Callable[[Engine, bytes], dict[str, Any]]:
+    """What an engine makes of a log: all columns of the Block that it is."""
+    return _columns
+
+
+def _columns(engine: Engine, data: bytes) -> dict[str, Any]:
+    block = Block(data, Names())
+    engine.lines(block)
+    engine.records(block, True)
+    Clock(engine.table, year=2017).read(block)
+    engine.messages(block)
+    found: dict[str, Any] = {"joined": block.joined}
+    for name in block.__slots__:
+        column = getattr(block, name)
+        if isinstance(column, array):
+            found[name] = column.tolist()
+    # A code as the text that it stands for: the order in which names came is no column.
+    for name in ("nodes", "units", "files", "months"):
+        values = getattr(block.names, name).values
+        found[name] = sorted(values)
+        found[name[:-1]] = [None if code < 0 else values[code] for code in found[name[:-1]]]
     return found
 
 

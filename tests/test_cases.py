@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from kubelog.engines import Engine
+from kubelog.grammar.catalog import shipped
 from kubelog.ingest.sources import Source
 from kubelog.message.samples import said
 from kubelog.pipeline import Log
@@ -34,7 +35,9 @@ def cases() -> list[Any]:
 def written(text: str) -> bytes:
     """The bytes that a text of a case stands for."""
     text = re.sub(r"⟨(.)\*(\d+)⟩", lambda found: found[1] * int(found[2]), text)
-    return re.sub(rb"\xe2\x9f\xa8([0-9a-f]{2})\xe2\x9f\xa9", lambda found: bytes.fromhex(found[1].decode()), text.encode())
+    return re.sub(
+        rb"\xe2\x9f\xa8([0-9a-f]{2})\xe2\x9f\xa9", lambda found: bytes.fromhex(found[1].decode()), text.encode()
+    )
 
 
 def filled(value: Any) -> Any:
@@ -49,7 +52,10 @@ def test_a_case_gives_its_records(case: dict[str, Any], engine: Engine) -> None:
     data = written(case["input"])
     options = {name: case[name] for name in ("year", "tz", "node", "at") if name in case}
     found = [record.to_dict() for record in Log([Source("-", lambda: iter((data,)))], engine, **options)]
-    expected = [case.get("every", {}) | record for record in case.get("record", [case.get("every", {})] * case.get("records", 0))]
+    expected = [
+        case.get("every", {}) | record
+        for record in case.get("record", [case.get("every", {})] * case.get("records", 0))
+    ]
     shown = [(record["verdict"], record["kind"], record["message"][:80]) for record in found]
     assert len(found) == len(expected), shown
     for wanted, record in zip(expected, found, strict=True):
@@ -62,3 +68,21 @@ def test_a_case_gives_its_records(case: dict[str, Any], engine: Engine) -> None:
                 assert {key: record["origin"][key] for key in value} == value
             else:
                 assert record[name] == filled(value), name
+
+
+def locales() -> dict[str, list[str]]:
+    months: dict[str, list[str]] = tomllib.loads((shipped() / "klog.toml").read_text(encoding="utf-8"))["months"]
+    return months
+
+
+# As journalctl writes months: with or without a dot (not where the month ends with its number), aligned by a blank in front.
+FORMS = [(locale, form) for locale in locales() for form in ("{}", "{}.", " {}") if (locale, form) != ("vi_VN", "{}.")]
+
+
+@pytest.mark.parametrize(("locale", "written_as"), FORMS)
+def test_journalctl_is_read_in_every_language(locale: str, written_as: str, engine: Engine) -> None:
+    names = [written_as.format(name.title() if locale == "vi_VN" else name) for name in locales()[locale]]
+    text = "".join(f"{name} {number:2} 09:50:55 n1 systemd[1]: x\n" for number, name in enumerate(names, 1))
+    found = list(Log([Source("-", lambda: iter((text.encode(),)))], engine, year=2017))
+    assert [str(record.time) for record in found] == [f"2017-{n:02}-{n:02} 09:50:55" for n in range(1, 13)]
+    assert {(record.node, record.unit, record.pid, record.message) for record in found} == {("n1", "systemd", 1, "x")}

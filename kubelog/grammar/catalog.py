@@ -47,6 +47,7 @@ class Wording(msgspec.Struct, frozen=True):
     constants: dict[str, Any]
     path: str
     line: int
+    column: int
 
     @property
     def place(self) -> str:
@@ -124,14 +125,14 @@ def load(paths: Iterable[Path], vocabulary: Vocabulary | None = None) -> Grammar
     grammar = Grammar(digest=digest(files))
     readers = [_Reader(file, grammar) for file in files]
     for reader in readers:
-        reader.declare()
+        reader.declare(vocabulary)
     known = dict(vocabulary or {})
     for event, fields in grammar.events.items():
         known[event] = {name: frozenset((type_,)) for name, type_ in fields.items()}
     for reader in readers:
         reader.read(known if vocabulary is not None else None)
     grammar.wordings.sort(key=lambda w: (-len(_lead(w)), -_weight(w), w.path, w.line))
-    _refuse_ambiguity(grammar.wordings)
+    _refuse_ambiguity(grammar.wordings, {reader.path: reader for reader in readers})
     return grammar
 
 
@@ -188,22 +189,41 @@ class _Reader:
                 return number, column + 1
         return start, 1
 
-    def declare(self) -> None:
+    def place_of_text(self, start: int, text: str) -> tuple[int, int]:
+        """Line and column of a text behind its opening quote, in the block that starts at line `start`."""
+        first, *more = text.split("\n", 1)
+        for quote in ("'''", '"""', "'", '"'):
+            number, column = self.place(start, quote + first + ("" if more else quote))
+            if (number, column) != (start, 1):
+                return number, column + len(quote)
+        return self.place(start, first)
+
+    def declare(self, vocabulary: Vocabulary | None) -> None:
         """The tables that other files may refer to: new events."""
         known = {"header", "envelope", "continuation", "block", "months", "message", "event"}
         for name in self.data:
             if name not in known:
-                raise self.error(*self.place_of_table(name), f"{name!r} is not a table of a grammar", suggest(name, known))
+                raise self.error(
+                    *self.place_of_table(name), f"{name!r} is not a table of a grammar", suggest(name, known)
+                )
         for name, event in self._table("event").items():
             line, column = self.place_of_table(f"event.{name}")
             fields = event.get("fields", {}) if isinstance(event, dict) else None
             if not isinstance(fields, dict) or not re.fullmatch(r"[A-Z][A-Za-z0-9]*", name):
-                raise self.error(line, column, f"expected [event.{name}] with fields = {{ name = \"type\" }}, and a name like PodEvicted")
+                raise self.error(
+                    line,
+                    column,
+                    f'expected [event.{name}] with fields = {{ name = "type" }}, and a name like PodEvicted',
+                )
             for field, type_ in fields.items():
                 if type_ not in VALUE_TYPES:
-                    raise self.error(*self.place(line, str(type_)), f"{type_!r} is not a hole type", suggest(str(type_), VALUE_TYPES))
+                    raise self.error(
+                        *self.place(line, str(type_)), f"{type_!r} is not a hole type", suggest(str(type_), VALUE_TYPES)
+                    )
                 if not re.fullmatch(r"[a-z][a-z0-9_]*", field) or field == "seen":
                     raise self.error(*self.place(line, field), f"{field!r} cannot be a field's name")
+            if name in (vocabulary or ()):
+                raise self.error(line, column, f"the event {name!r} is one of the vocabulary", "use another name")
             if name in self.grammar.events:
                 raise self.error(line, column, f"the event {name!r} is declared twice")
             self.grammar.events[name] = fields
@@ -246,7 +266,9 @@ class _Reader:
     def blocks(self, name: str) -> list[dict[str, Any]]:
         found = self.data.get(name, [])
         if not isinstance(found, list) or not all(isinstance(block, dict) for block in found):
-            raise self.error(*self.place_of_table(name), f"expected [[{name}]] blocks, found {_kind(found)}", f"write [[{name}]]")
+            raise self.error(
+                *self.place_of_table(name), f"expected [[{name}]] blocks, found {_kind(found)}", f"write [[{name}]]"
+            )
         return found
 
     def line_of(self, name: str, number: int) -> int:
@@ -265,8 +287,7 @@ class _Reader:
         try:
             return parse_pattern(text, types)
         except NotationError as error:
-            shown = text.split("\n", 1)[0]
-            number, column = self.place(line, shown if shown in self.text else text[:8])
+            number, column = self.place_of_text(line, text)
             raise self.error(number, column + error.column, error.problem, error.hint) from None
 
     def months(self, locale: str, names: Any) -> None:
@@ -275,7 +296,9 @@ class _Reader:
             raise self.error(line, column, f"expected the 12 month names of {locale}, found {_kind(names)}")
         for number, name in enumerate(names, 1):
             if self.grammar.months.setdefault(name, number) != number:
-                raise self.error(line, column, f"{name!r} is month {self.grammar.months[name]} elsewhere, {number} in {locale}")
+                raise self.error(
+                    line, column, f"{name!r} is month {self.grammar.months[name]} elsewhere, {number} in {locale}"
+                )
 
     def message(self, line: int, block: dict[str, Any], vocabulary: Vocabulary | None) -> None:
         known = {"event", "files", "text", "pairs", "line", "sample", "program", "set"}
@@ -298,25 +321,36 @@ class _Reader:
         for name in constants:
             self.check_field(line, event, name, "", holes)
 
-        def add(style: str, number: int, **what: Any) -> None:
+        def add(style: str, text: str, **what: Any) -> None:
             whole = {"pattern": None, "message": b"", "fields": {}, **what}
+            number, column = self.place_of_text(line, text)
             self.grammar.wordings.append(
-                Wording(event, style, files=files, program=program, constants=constants, path=self.path, line=number, **whole)
+                Wording(
+                    event,
+                    style,
+                    files=files,
+                    program=program,
+                    constants=constants,
+                    path=self.path,
+                    line=number,
+                    column=column,
+                    **whole,
+                )
             )
 
         for style, types in (("text", VALUE_TYPES), ("line", LINE_TYPES)):
             for text in self.strings(line, block, style):
                 pattern = self.pattern(line, text, types)
-                number = self.place(line, text.split("\n", 1)[0])[0]
+                number = self.place_of_text(line, text)[0]
                 for hole in pattern.holes:
                     if hole.name != "_":
                         self.check_field(number, event, hole.name, hole.type, holes, f"{{{hole.name}:")
-                add(style, number, pattern=pattern)
+                add(style, text, pattern=pattern)
         for pair in self.pairs(line, block):
-            number = self.place(line, pair["message"])[0]
+            number = self.place_of_text(line, pair["message"])[0]
             for name in pair.get("fields", {}):
                 self.check_field(number, event, name, "", holes)
-            add("pairs", number, message=pair["message"].encode(), fields=pair.get("fields", {}))
+            add("pairs", pair["message"], message=pair["message"].encode(), fields=pair.get("fields", {}))
         self.samples(line, event, block, files, program)
 
     def pairs(self, line: int, block: dict[str, Any]) -> list[dict[str, Any]]:
@@ -343,7 +377,9 @@ class _Reader:
         if type_ and type_ not in holes[name]:
             number, column = self.place(line, needle or name)
             wanted = ", ".join(sorted(holes[name]))
-            raise self.error(number, column + len(name) + 2, f"{event}.{name} takes a hole of type {wanted}, found {type_!r}")
+            raise self.error(
+                number, column + len(name) + 2, f"{event}.{name} takes a hole of type {wanted}, found {type_!r}"
+            )
 
     def samples(
         self, line: int, event: str, block: dict[str, Any], files: tuple[str, ...], program: tuple[str, ...]
@@ -355,14 +391,20 @@ class _Reader:
             raise self.error(*self.place(line, "line"), problem, "write two [[message]] blocks")
         for sample in found if isinstance(found, list) else [found]:
             if not isinstance(sample, dict) or not isinstance(sample.get("body"), str) or "yields" not in sample:
-                raise self.error(*self.place(line, "sample"), "expected sample = [{ body = '''…''', yields = { field = value } }]")
-            number = self.place(line, sample["body"].split("\n", 1)[0])[0]
-            self.grammar.samples.append(Sample(event, style, sample["body"], sample["yields"], program, files, self.path, number))
+                raise self.error(
+                    *self.place(line, "sample"), "expected sample = [{ body = '''…''', yields = { field = value } }]"
+                )
+            number = self.place_of_text(line, sample["body"])[0]
+            self.grammar.samples.append(
+                Sample(event, style, sample["body"], sample["yields"], program, files, self.path, number)
+            )
         if not found and any(key in block for key in ("text", "pairs", "line")):
-            raise self.error(line, 1, f"expected a sample for {event}, found none", "add sample = [{ body = '''…''', yields = {} }]")
+            raise self.error(
+                line, 1, f"expected a sample for {event}, found none", "add sample = [{ body = '''…''', yields = {} }]"
+            )
 
 
-def _refuse_ambiguity(wordings: list[Wording]) -> None:
+def _refuse_ambiguity(wordings: list[Wording], readers: Mapping[str, _Reader]) -> None:
     groups: dict[Any, list[Wording]] = {}
     for wording in wordings:
         if wording.style == "line":  # tried in the order written: their types decide
@@ -374,18 +416,17 @@ def _refuse_ambiguity(wordings: list[Wording]) -> None:
                 if set(first.program) != set(second.program) or not _same_files(first, second):
                     continue
                 if first.pattern is None or second.pattern is None or _overlap(first.pattern, second.pattern):
-                    raise GrammarError(
-                        second.path,
+                    raise readers[second.path].error(
+                        second.line,
+                        second.column,
                         f"this wording of {second.event} and that of {first.event} at {first.place} could read the same text, "
                         "and neither wins: equal leading literal, literal bytes and files",
-                        line=second.line,
-                        source=second.text.split("\n", 1)[0],
-                        hint="name different files, or make one wording more exact",
+                        "name different files, or make one wording more exact",
                     )
 
 
 def _same_files(first: Wording, second: Wording) -> bool:
-    return not first.files and not second.files or bool(set(first.files) & set(second.files))
+    return (not first.files and not second.files) or bool(set(first.files) & set(second.files))
 
 
 def _overlap(first: Pattern, second: Pattern) -> bool:

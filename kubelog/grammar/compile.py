@@ -1,4 +1,6 @@
-"""rule tree → Table: flat arrays and dictionaries that the scanner runs; shipped with the package, so nothing is compiled at start."""
+"""rule tree → Table: flat arrays and dictionaries that the scanner runs; shipped with the package, so nothing is
+compiled at start.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,8 @@ class Table(msgspec.Struct, array_like=True):
     blocks: list[bytes]
     months: dict[str, int]
     events: dict[str, dict[str, str]]
-    # Patterns: ops[i], ops[i + 1] is one step; a literal's argument is its number in `pool`, a run of blanks' its least length.
+    # Patterns: ops[i], ops[i + 1] is one step; a literal's argument is its number in `pool`, a run of blanks' its
+    # least length.
     ops: list[int]
     pool: list[bytes]
     # The radix trie over leading literals: a node is (label, children by first byte, wordings that end here).
@@ -89,14 +92,14 @@ class _Builder:
     def add(self, number: int, wording: Wording) -> None:
         pattern = wording.pattern
         holes = [(hole.name, hole.type) for hole in pattern.holes] if pattern else [(n, "") for n in wording.fields]
-        self.entries.append(
-            Entry(
-                wording.event, wording.style, holes, [key.encode() for key in wording.fields.values()], wording.constants,
-                [name.encode() for name in wording.program], [name.encode() for name in wording.files],
-                bool(pattern and pattern.multiline), self.pattern(pattern) if pattern else -1,
-                len(pattern.lead) if pattern else 0, pattern.weight if pattern else 0, wording.text, wording.path, wording.line,
-            )  # fmt: skip
-        )
+        entry = Entry(
+            wording.event, wording.style, holes, [key.encode() for key in wording.fields.values()], wording.constants,
+            [name.encode() for name in wording.program], [name.encode() for name in wording.files],
+            bool(pattern and pattern.multiline), self.pattern(pattern) if pattern else -1,
+            len(pattern.lead) if pattern else 0, pattern.weight if pattern else 0,
+            wording.text, wording.path, wording.line,
+        )  # fmt: skip
+        self.entries.append(entry)
         if wording.style == "pairs":
             self.messages.setdefault(wording.message, []).append(number)
         elif wording.style == "line":
@@ -138,7 +141,7 @@ class _Builder:
                 child = len(labels)
                 labels.append(group[0][depth:shared])
                 children.append({})
-                ends.append(self.leads[group[0][:shared]] if group[0][:shared] in self.leads else [])
+                ends.append(self.leads.get(group[0][:shared], []))
                 children[node][first] = child
                 grow(child, shared, group)
 

@@ -18,7 +18,8 @@ import msgspec
 if TYPE_CHECKING:
     import pyparsing as pp
 
-# What a hole of a message may hold. The type says how the value is converted, not where it ends (`quoted` ends at its quote).
+# What a hole of a message may hold. The type says how the value is converted, not where it ends (`quoted` ends at its
+# quote).
 VALUE_TYPES = frozenset(
     "word text quoted int float bool duration quantity percent list pod pods uid id image path time error go rest".split()
 )
@@ -98,7 +99,9 @@ def _parser() -> pp.ParserElement:
 
     name = pp.Word(pp.alphas + "_", pp.alphanums + "_").leave_whitespace()
     blanks = (pp.Literal("{__}") | pp.Literal("{_}")).leave_whitespace().set_parse_action(at("blanks"))
-    hole = (pp.Suppress("{") + name + pp.Suppress(":") + pp.Optional(name, default="") + pp.Suppress("}")).leave_whitespace()
+    hole = (
+        pp.Suppress("{") + name + pp.Suppress(":") + pp.Optional(name, default="") + pp.Suppress("}")
+    ).leave_whitespace()
     hole.set_parse_action(at("hole"))
     brace = (pp.Literal("{{") | pp.Literal("}}")).leave_whitespace().set_parse_action(at("brace"))
     plain = pp.Regex(r"[^{}]+").leave_whitespace().set_parse_action(at("plain"))
@@ -132,9 +135,7 @@ def parse_pattern(text: str, types: frozenset[str]) -> Pattern:
     return Pattern(text, tuple(parts))
 
 
-def _check_hole(
-    place: int, name: str, type_: str, types: frozenset[str], names: set[str], parts: list[Part]
-) -> None:
+def _check_hole(place: int, name: str, type_: str, types: frozenset[str], names: set[str], parts: list[Part]) -> None:
     if type_ not in types:
         column = place + len(name) + 2
         raise NotationError(column, f"expected a hole type, found {type_!r}", suggest(type_, types))
@@ -143,7 +144,9 @@ def _check_hole(
     names.add(name)
     before = parts[-1] if parts else None
     if isinstance(before, Hole) and before.type != "severity":
-        raise NotationError(place, "expected a literal between two holes, found a hole", "a hole ends where literal text begins")
+        raise NotationError(
+            place, "expected a literal between two holes, found a hole", "a hole ends where literal text begins"
+        )
 
 
 def _explain(text: str, place: int) -> tuple[str, str]:

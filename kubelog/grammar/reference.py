@@ -48,7 +48,8 @@ class Reference:
         self.terminals = {name: parser.set_name(NAMES[name]) for name, parser in self._terminals().items()}
         self.header_parser = self._pattern(grammar.header.parts, self.terminals) if grammar.header else None
         self.envelope_parsers = [
-            [self._pattern(pattern.parts, self.terminals) for pattern in patterns] for patterns in grammar.envelopes.values()
+            [self._pattern(pattern.parts, self.terminals) for pattern in patterns]
+            for patterns in grammar.envelopes.values()
         ]
         self.before = [text.decode("latin-1") for text in grammar.before]
         self.heads = tuple(text.decode("latin-1") for text in grammar.heads)
@@ -57,7 +58,9 @@ class Reference:
 
     def _terminals(self) -> dict[str, pp.ParserElement]:
         """The terminals of headers and envelopes, a literal example above each."""
-        two = "|".join(sorted({name.split(" ")[0].encode().decode("latin-1") for name in self.grammar.months if " " in name}))
+        two = "|".join(
+            sorted({name.split(" ")[0].encode().decode("latin-1") for name in self.grammar.months if " " in name})
+        )
         two_words = rf"(?i:{two}) [0-9]{{1,2}}(?= )|" if two else ""
         clock = "(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
         days31, days30 = "(?:0[13578]|1[02])(?:0[1-9]|[12][0-9]|3[01])", "(?:0[469]|11)(?:0[1-9]|[12][0-9]|30)"
@@ -101,7 +104,9 @@ class Reference:
         return pp.And(steps).leave_whitespace().parse_with_tabs()
 
     def message_parser(self, pattern: Pattern) -> pp.ParserElement:
-        """A wording: a hole ends at the first place where the fixed parts behind it stand; the last ones end the text."""
+        """A wording: a hole ends at the first place where the fixed parts behind it stand; the last ones end the
+        text.
+        """
         parts = pattern.parts
         steps: list[pp.ParserElement] = []
         for number, part in enumerate(parts):
@@ -142,7 +147,9 @@ class Reference:
         plain = scalar | _regex(r"[^ \t\n]*(?:[ \t]+[^ \t\n=]*(?=[ \t\n]|\Z))*")
         value = (block | quoted | brackets | plain).leave_whitespace()
         key = _regex(r'[^="\n \t][^="\n]*')
-        pair = _regex(r"[ \t]+").suppress() + _located(key, "key") + _literal(b"=").suppress() + _located(value, "value")
+        pair = (
+            _regex(r"[ \t]+").suppress() + _located(key, "key") + _literal(b"=").suppress() + _located(value, "value")
+        )
         end = _regex(r"[ \t]*(?:\n[\s\S]*)?\Z").suppress()
         stop = pp.Empty().set_parse_action(lambda text, place, tokens: [("stop", place, place)])
         whole = pp.ZeroOrMore(~end + pair.leave_whitespace()) + pp.Optional(end) + stop
@@ -204,7 +211,12 @@ class Reference:
 
         def key(number: int) -> tuple[int, int, bool, int]:
             wording = self.grammar.wordings[number]
-            return (-len(_lead(wording)), -_weight(wording), file.encode("latin-1").decode("utf-8", "replace") not in wording.files, number)
+            return (
+                -len(_lead(wording)),
+                -_weight(wording),
+                file.encode("latin-1").decode("utf-8", "replace") not in wording.files,
+                number,
+            )
 
         numbers = [n for n, wording in enumerate(self.grammar.wordings) if wording.style == style]
         return sorted(numbers, key=key) if style == "text" else numbers
@@ -262,7 +274,9 @@ def _weight(wording: Wording) -> int:
 
 def _located(element: pp.ParserElement, name: str) -> pp.ParserElement:
     """An element whose token is (name, start, end)."""
-    return element.set_parse_action(lambda text, place, tokens: [(name, place, place + sum(len(token) for token in tokens))])
+    return element.set_parse_action(
+        lambda text, place, tokens: [(name, place, place + sum(len(token) for token in tokens))]
+    )
 
 
 def _parse(parser: pp.ParserElement, text: str) -> Spans | None:

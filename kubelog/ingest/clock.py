@@ -20,7 +20,7 @@ TIME_SOURCES: Final = (None, "klog", "envelope", "table")
 KLOG, ENVELOPE, TABLE = 1, 2, 3
 YEAR_SOURCES: Final = (None, "envelope", "argument", "neighbour", "file", "clock")
 ARGUMENT, FILE, CLOCK = 2, 4, 5
-_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  # naive on purpose: local µs
+_EPOCH = datetime(1970, 1, 1)  # naive on purpose: local µs
 # A stamp that lies further back than this has crossed New Year; one further ahead is a late line of the old year.
 _BACK, _AHEAD = 180 * DAY, 330 * DAY
 
@@ -29,7 +29,13 @@ class Clock:
     """Gives the records of one input their times; keeps the year from line to line."""
 
     def __init__(
-        self, table: Table, *, year: int | None = None, tz: str | None = None, reference: datetime | None = None, source: int = CLOCK
+        self,
+        table: Table,
+        *,
+        year: int | None = None,
+        tz: str | None = None,
+        reference: datetime | None = None,
+        source: int = CLOCK,
     ) -> None:
         if year is not None and not 1970 <= year <= 9998:
             raise UsageError(f"expected a year from 1970 to 9998, found {year}")
@@ -108,7 +114,7 @@ def in_year(moment: int, year: int) -> int:
     leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
     if not leap and day >= DAYS_BEFORE[2]:
         day -= 1
-    return ((datetime(year, 1, 1) - _EPOCH).days + day) * DAY + rest  # noqa: DTZ001  # naive on purpose
+    return ((datetime(year, 1, 1) - _EPOCH).days + day) * DAY + rest  # naive on purpose
 
 
 def micros(time: datetime) -> int:

@@ -12,7 +12,8 @@ from kubelog.grammar.compile import Table
 from kubelog.ingest import ops
 from kubelog.ingest.block import BARE, MAX_LINE, NONE, Block
 
-# Blanks in front of an envelope; more is the indentation of a continuation line (journalctl indents by the prefix's width).
+# Blanks in front of an envelope; more is the indentation of a continuation line (journalctl indents by the prefix's
+# width).
 MAX_INDENT: Final = 15
 SHORT, IDENTIFIER = 1, 2
 _MONTH_BYTES, _HOST_BYTES = 24, 255
@@ -26,7 +27,9 @@ class EnvelopeReader:
         self.two_words = tuple(sorted({name.split(" ")[0].encode() for name in table.months if " " in name}))
         # A bare `Trace[1783]: …` continues a record.
         self.heads = tuple(table.heads)
-        self.month_at = self.month_end = self.stamp = self.node_at = self.node_end = self.unit_at = self.unit_end = self.pid = 0
+        self.month_at = self.month_end = self.stamp = self.node_at = self.node_end = self.unit_at = self.unit_end = (
+            self.pid
+        ) = 0
 
     def read(self, block: Block) -> None:
         names = block.names

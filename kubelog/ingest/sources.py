@@ -1,4 +1,6 @@
-"""arguments → inputs: files, directories, globs and standard input, as runs of bytes. Compression is found by looking."""
+"""arguments → inputs: files, directories, globs and standard input, as runs of bytes. Compression is found by
+looking.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +63,7 @@ def _files(path: Path) -> list[Source]:
 
 def _file(path: Path) -> Source:
     # The age of a file bounds the year of its lines; it is the file's, not the wall clock's.
-    aged = datetime.fromtimestamp(path.stat().st_mtime)  # noqa: DTZ006  # local, as klog writes
+    aged = datetime.fromtimestamp(path.stat().st_mtime)  # local, as klog writes
     return Source(str(path), lambda: _read(path), aged)
 
 
@@ -78,7 +80,9 @@ def _read(path: Path) -> Iterator[bytes]:
                 head = b""
             elif _is_binary(head):
                 raise InputError(name, "not a text log: the file is binary")
-            while chunk := stream.read(CHUNK):
+            # read1: what was unpacked before the data breaks off is delivered.
+            take = raw.read if kind is None else stream.read1
+            while chunk := take(CHUNK):
                 if not done and kind is not None and _is_binary(chunk[:_PROBE]):
                     raise InputError(name, "not a text log: what is compressed in it is binary")
                 done += len(chunk)
@@ -101,7 +105,7 @@ def _standard_input() -> Iterator[bytes]:
 
 def _is_binary(head: bytes) -> bool:
     """Whether a tenth of the bytes are control characters that no terminal or log writes."""
-    control = sum(1 for byte in head if byte < 32 and byte not in (9, 10, 13, 27) or byte == 127)
+    control = sum(1 for byte in head if (byte < 32 and byte not in (9, 10, 13, 27)) or byte == 127)
     return control * 10 > len(head)
 
 

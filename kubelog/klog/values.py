@@ -32,9 +32,7 @@ class Quantity(msgspec.Struct, frozen=True, gc=False):
 
 
 _ESCAPES: Final = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
-_ESCAPE = re.compile(
-    rb"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-7]{3})|(.))", re.DOTALL
-)
+_ESCAPE = re.compile(rb"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-7]{3})|(.))", re.DOTALL)
 # No quantity, duration or age is longer; the patterns below try each digit anew where a unit is missing.
 _LONGEST: Final = 64
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s|us|µs|μs|ns)", re.ASCII)
@@ -279,12 +277,18 @@ def kubelet_command(value: bytes) -> str:
     found = text(value)
     words = found.split()
     programs = [word.rsplit("/", 1)[-1] for word in words[:2]]
-    if "\n" in found or not words or "kubelet" not in programs[: 2 if programs[0] in ("hyperkube", "kubenswrapper") else 1]:
+    if (
+        "\n" in found
+        or not words
+        or "kubelet" not in programs[: 2 if programs[0] in ("hyperkube", "kubenswrapper") else 1]
+    ):
         raise ValueError("expected a kubelet's command line")
     return found
 
 
-_SINCE = re.compile(r"(?:\S+ )?(\d{4})-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)(?: [A-Za-z]{2,5}| [+-]\d\d(?::?\d\d)?)?", re.ASCII)
+_SINCE = re.compile(
+    r"(?:\S+ )?(\d{4})-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)(?: [A-Za-z]{2,5}| [+-]\d\d(?::?\d\d)?)?", re.ASCII
+)
 
 
 def since(value: bytes) -> str:
@@ -305,7 +309,9 @@ CONVERT: Final[dict[str, Callable[[bytes], Any]]] = {
 
 
 def pair(value: bytes) -> Any:
-    """The value of a pair as data: quoted text unquoted, bare numbers, booleans and nothing as such, JSON as JSON, %+v as text."""
+    """The value of a pair as data: quoted text unquoted, bare numbers, booleans and nothing as such, JSON as JSON,
+    %+v as text.
+    """
     if value[:1] == b'"' or value[:2] == b"<\n":
         return plain(value)
     if value in (b"<nil>", b"null"):

@@ -99,7 +99,7 @@ class Matcher:
         while found:
             for number in self._ordered(table.ends[found.pop()], file):
                 entry = self.entries[number]
-                if program is None and entry.program or program is not None and program not in entry.program:
+                if (program is None and entry.program) or (program is not None and program not in entry.program):
                     continue
                 if self._pattern(b, p, e if entry.multiline else first_end, entry.program_ops):
                     return number

@@ -25,7 +25,9 @@ class Engine(Protocol):
 
 
 def check_samples(engine: Engine, samples: Iterable[Sample]) -> list[str]:
-    """What is wrong with some grammar files' samples, a line each: `path:line: …`; all samples of a file belong together."""
+    """What is wrong with some grammar files' samples, a line each: `path:line: …`; all samples of a file belong
+    together.
+    """
     problems: list[str] = []
     paths: set[str] = set()
     reached: set[int] = set()
@@ -38,12 +40,16 @@ def check_samples(engine: Engine, samples: Iterable[Sample]) -> list[str]:
             problems.append(f"{sample.path}:{sample.line}: {problem}")
     for number, entry in enumerate(engine.table.entries):
         if entry.path in paths and number not in reached:
-            problems.append(f"{entry.path}:{entry.line}: no sample reaches this wording of {entry.event}: {entry.text!r}")
+            problems.append(
+                f"{entry.path}:{entry.line}: no sample reaches this wording of {entry.event}: {entry.text!r}"
+            )
     return problems
 
 
 def read_sample(engine: Engine, sample: Sample) -> tuple[int, Record, int]:
-    """The wording that reads a sample (-1 for none), its record, and how many records the sample is (1 where it is right)."""
+    """The wording that reads a sample (-1 for none), its record, and how many records the sample is (1 where it is
+    right).
+    """
     block = Block(wrapped(sample), Names())
     clock = Clock(engine.table)
     engine.lines(block)

@@ -80,7 +80,9 @@ class Threshold(msgspec.Struct, frozen=True, gc=False):
     quantity: Quantity | None = None
     percentage: float | None = None
     grace_s: float = 0.0
-    min_reclaim: Quantity | None = None  # `10%` has the value 0.1; up to 1.27 only that there is one is printed (`unknown`)
+    min_reclaim: Quantity | None = (
+        None  # `10%` has the value 0.1; up to 1.27 only that there is one is printed (`unknown`)
+    )
     hard: bool = True
 
     @property
@@ -99,7 +101,9 @@ class Threshold(msgspec.Struct, frozen=True, gc=False):
 
 
 class EvictionReclaimAttempted(Event, frozen=True, gc=False, kw_only=True):
-    """A threshold is crossed for long enough: the kubelet begins to free the resource. Repeats every 10 s until it is freed."""
+    """A threshold is crossed for long enough: the kubelet begins to free the resource. Repeats every 10 s until it is
+    freed.
+    """
 
     resource: str | None = None
 
@@ -165,7 +169,9 @@ class PodAdmissionRejected(Event, frozen=True, gc=False, kw_only=True):
 
 
 class NodeConfig(Event, frozen=True, gc=False, kw_only=True):
-    """The effective configuration that a kubelet prints once, at its start: hard eviction thresholds and settings as a tree."""
+    """The effective configuration that a kubelet prints once, at its start: hard eviction thresholds and settings as
+    a tree.
+    """
 
     thresholds: list[Threshold] | None = None
     settings: dict[str, Any] | None = None
@@ -405,7 +411,9 @@ class UnitFailed(Event, frozen=True, gc=False, kw_only=True):
 
 
 class ClusterEvent(Event, frozen=True, gc=False, kw_only=True):
-    """A row of `kubectl describe` or `kubectl get events`. Ages become times where `at` says when the table was taken."""
+    """A row of `kubectl describe` or `kubectl get events`. Ages become times where `at` says when the table was
+    taken.
+    """
 
     reason: str | None = None
     object: str | None = None
@@ -424,7 +432,12 @@ class ClusterEvent(Event, frozen=True, gc=False, kw_only=True):
     def derive(cls, holes: dict[str, Any]) -> dict[str, Any]:
         fields = {name: value for name, value in holes.items() if name not in ("first_age", "last_age")}
         last = holes.get("last_age")
-        return {**fields, "count": holes.get("count", 1), "first_age_s": holes.get("first_age", last), "last_age_s": last}
+        return {
+            **fields,
+            "count": holes.get("count", 1),
+            "first_age_s": holes.get("first_age", last),
+            "last_age_s": last,
+        }
 
     @property
     def host(self) -> str | None:
@@ -447,7 +460,22 @@ class FilesystemUsage(Event, frozen=True, gc=False, kw_only=True):
 # Which hole types suit a field's Python type; the first is that of a pair's value.
 SUITS: Mapping[Any, tuple[str, ...]] = types.MappingProxyType(
     {
-        str: ("text", "word", "quoted", "uid", "id", "image", "path", "error", "rest", "time", "column", "eventtype", "variable", "mountpoint"),
+        str: (
+            "text",
+            "word",
+            "quoted",
+            "uid",
+            "id",
+            "image",
+            "path",
+            "error",
+            "rest",
+            "time",
+            "column",
+            "eventtype",
+            "variable",
+            "mountpoint",
+        ),
         int: ("int", "size"),
         float: ("float", "duration", "percent", "age"),
         bool: ("bool",),
@@ -459,7 +487,7 @@ SUITS: Mapping[Any, tuple[str, ...]] = types.MappingProxyType(
 
 
 def hole_types(cls: type[Event]) -> dict[str, frozenset[str]]:
-    """hole → the hole types that suit it: fields and raw holes."""
+    """Hole → the hole types that suit it: fields and raw holes."""
     found: dict[str, frozenset[str]] = {}
     hints = typing.get_type_hints(cls)
     for name in cls.__struct_fields__:

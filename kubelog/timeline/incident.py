@@ -23,6 +23,9 @@ class Instant(msgspec.Struct, frozen=True, gc=False):
     time: datetime | None = None
     text: str | None = None
 
+    def __str__(self) -> str:
+        return self.to_json() or ""
+
     def to_json(self) -> str | None:
         return self.text if self.time is None else self.time.isoformat(timespec="microseconds")
 
