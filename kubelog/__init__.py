@@ -14,6 +14,6 @@ from kubelog.timeline import Change, Correlator, Incident, Step, Timeline
 __version__ = "0.1.0"
 
 __all__ = [
-    "Change", "Correlator", "Event", "GrammarError", "Incident", "InputError", "KubelogError", "Log", "Record", "StateError", "Step",
-    "Timeline", "UsageError", "__version__", "load_grammar", "parse_line", "read", "stream",
+    "Change", "Correlator", "Event", "GrammarError", "Incident", "InputError", "KubelogError", "Log", "Record", "StateError",
+    "Step", "Timeline", "UsageError", "__version__", "load_grammar", "parse_line", "read", "stream",
 ]  # fmt: skip

@@ -102,7 +102,12 @@ def _parser() -> _Parser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
 
     def command(
-        name: str, run: Callable[[argparse.Namespace, Out], int], help_: str, example: str, formats: str, inputs: str = "*"
+        name: str,
+        run: Callable[[argparse.Namespace, Out], int],
+        help_: str,
+        example: str,
+        formats: str,
+        inputs: str = "*",
     ) -> argparse.ArgumentParser:
         one = commands.add_parser(name, help=help_, description=help_, epilog=f"example: {example}", allow_abbrev=False)
         one.set_defaults(run=run)
@@ -111,7 +116,9 @@ def _parser() -> _Parser:
         one.add_argument("--to", metavar="FILE", help="write to FILE instead of standard output")
         one.add_argument("--grammar", metavar="DIR", help="further grammars: a directory or a file")
         if inputs:
-            one.add_argument("inputs", nargs=inputs, metavar="INPUT", help="file, directory, glob or - (standard input, the default)")
+            one.add_argument(
+                "inputs", nargs=inputs, metavar="INPUT", help="file, directory, glob or - (standard input, the default)"
+            )
         return one
 
     parse = command("parse", _parse, "Print every record.", "kubelog parse kubelet.log -o jsonl | jq .kind", "jsonl text")
@@ -126,7 +133,9 @@ def _parser() -> _Parser:
         "journalctl -f -u kubelet | kubelog tail", "text jsonl", "?",
     )  # fmt: skip
     tail.add_argument("--state", metavar="FILE", help="keep what is known in FILE, and go on from it at the next start")
-    coverage = command("coverage", _coverage, "How much of a log is understood.", "kubelog coverage /var/log/kubelet.log", "text json")
+    coverage = command(
+        "coverage", _coverage, "How much of a log is understood.", "kubelog coverage /var/log/kubelet.log", "text json"
+    )
     config = command(
         "config", _config, "The kubelet's settings and eviction thresholds at each start, and what changed.",
         "journalctl -b -u kubelet | kubelog config", "text json",
@@ -135,11 +144,23 @@ def _parser() -> _Parser:
         _log_options(one)
     for one in (timeline, tail):
         one.add_argument("--fail-on", metavar="KIND|SEVERITY", help="exit 1 where an incident of this kind or severity was told")
-    explain = command("explain", _explain, "Stage by stage how a line is read.", "kubelog explain 'W1016 09:50:55.056703 …'", "text json", "")
+    explain = command(
+        "explain",
+        _explain,
+        "Stage by stage how a line is read.",
+        "kubelog explain 'W1016 09:50:55.056703 …'",
+        "text json",
+        "",
+    )
     explain.add_argument("line", nargs="?", default="-", metavar="LINE", help="the line, or - for standard input")
     explain.add_argument("--year", type=_year, metavar="Y", help="the year of the line")
     explain.add_argument("--tz", metavar="Z", help="zone of the line: Europe/Paris, UTC, +08:00")
-    grammar = commands.add_parser("grammar", help="Check, list and show grammars.", description="Check, list and show grammars.", allow_abbrev=False)
+    grammar = commands.add_parser(
+        "grammar",
+        help="Check, list and show grammars.",
+        description="Check, list and show grammars.",
+        allow_abbrev=False,
+    )
     verbs = grammar.add_subparsers(dest="verb", metavar="VERB", required=True, parser_class=_Parser)
     for name, run_, help_, argument in (
         ("check", _grammar_check, "Read grammars and run their samples on both engines.", "PATH"),
@@ -168,7 +189,9 @@ def _log_options(one: argparse.ArgumentParser) -> None:
     one.add_argument("--severity", metavar="S", help="only these severities, such as WEF")
     one.add_argument("--since", type=_time, metavar="T", help="only records at T or later")
     one.add_argument("--until", type=_time, metavar="T", help="only records at T or earlier")
-    one.add_argument("--engine", choices=["scanner", "reference"], default="scanner", metavar="E", help="scanner or reference (slow)")
+    one.add_argument(
+        "--engine", choices=["scanner", "reference"], default="scanner", metavar="E", help="scanner or reference (slow)"
+    )
 
 
 def _year(text: str) -> int:
@@ -186,7 +209,12 @@ def _time(text: str) -> datetime:
 
 def _log(options: argparse.Namespace, sources: list[Source]) -> Log:
     where = Filter(
-        unit=options.unit, pod=options.pod, kind=options.kind, severity=options.severity, since=options.since, until=options.until
+        unit=options.unit,
+        pod=options.pod,
+        kind=options.kind,
+        severity=options.severity,
+        since=options.since,
+        until=options.until,
     )
     engine = load_grammar(options.grammar, options.engine)
     known = {entry.event for entry in engine.table.entries}
@@ -203,7 +231,9 @@ def _opened(options: argparse.Namespace) -> tuple[Log, bool]:
     """The log that the arguments name, and whether some of them name none (which has been said)."""
     sources, errors = expand(options.inputs or ["-"])
     if errors and not sources:
-        raise errors[0] if len(errors) == 1 else InputError(errors[0].path, f"{errors[0].reason}, and so for {len(errors) - 1} more")
+        raise (
+            errors[0] if len(errors) == 1 else InputError(errors[0].path, f"{errors[0].reason}, and so for {len(errors) - 1} more")
+        )
     for error in errors:
         _complain(str(error))
     return _log(options, sources), bool(errors)
@@ -409,7 +439,10 @@ def _grammar_check(options: argparse.Namespace, out: Out) -> int:
     if options.output == "json":
         out.text(escape.json({"wordings": len(entries), "problems": problems}, indent=True))
     else:
-        out.text(f"{len(entries)} wordings of {len({entry.event for entry in entries})} events: " + ("all samples right" if not problems else f"{len(problems)} wrong"))
+        out.text(
+            f"{len(entries)} wordings of {len({entry.event for entry in entries})} events: "
+            + ("all samples right" if not problems else f"{len(problems)} wrong")
+        )
     for problem in problems:
         _complain(problem)
     return USAGE if problems else OK

@@ -33,9 +33,7 @@ class GrammarError(KubelogError, ValueError):
     `line` and `column` count from 1; `source` is the text of that line; any of them may be unknown (0 or "").
     """
 
-    def __init__(
-        self, path: str, problem: str, *, line: int = 0, column: int = 0, source: str = "", hint: str = ""
-    ) -> None:
+    def __init__(self, path: str, problem: str, *, line: int = 0, column: int = 0, source: str = "", hint: str = "") -> None:
         self.path, self.problem, self.line, self.column = path, problem, line, column
         self.source, self.hint = source, hint
         place = path + (f":{line}" if line else "") + (f":{column}" if line and column else "")

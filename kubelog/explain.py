@@ -59,12 +59,18 @@ def _stops(engine: ReferenceEngine, record: Record, enveloped: bool, header: boo
     return stops
 
 
-def _stop_at(
-    stage: str, text: str, column: int, expected: str, wording: str | None = None, place: str | None = None
-) -> Stop:
+def _stop_at(stage: str, text: str, column: int, expected: str, wording: str | None = None, place: str | None = None) -> Stop:
     """A stop in characters of UTF-8 text; the reference counts bytes."""
     raw = text.encode("latin-1")
     found = raw[column : column + 16].decode("utf-8", "replace") or "the end of the line"
     shown = raw.decode("utf-8", "replace")
     place_in_text = len(raw[:column].decode("utf-8", "replace"))
-    return Stop(stage, shown, place_in_text, expected.encode("latin-1", "replace").decode("utf-8", "replace"), found, wording, place)
+    return Stop(
+        stage,
+        shown,
+        place_in_text,
+        expected.encode("latin-1", "replace").decode("utf-8", "replace"),
+        found,
+        wording,
+        place,
+    )

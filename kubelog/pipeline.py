@@ -1,7 +1,7 @@
 """read · stream · correlate: the rooms put together.
 
-An input's bytes become Blocks of complete records; a driver calls ingest, klog and message over the same warm Block. Records and
-events are made only when someone iterates.
+An input's bytes become Blocks of complete records; a driver calls ingest, klog and message over the same warm Block.
+Records and events are made only when someone iterates.
 """
 
 from __future__ import annotations
@@ -211,7 +211,7 @@ class Log:
         return Events(self, kind)
 
     def to_pandas(self) -> pd.DataFrame:
-        """A row a record: the columns of `parse -o jsonl` without fields and pairs; path, line and offset for origin."""
+        """A row a record: the columns of `parse -o jsonl`; path, line and offset instead of origin, no fields and pairs."""
         from kubelog.message.frame import records_frame
 
         return records_frame(self)
@@ -380,9 +380,10 @@ def read(
 ) -> Log:
     """A Log of files, directories, globs or `-` (standard input).
 
-    `year` of the first line; without it that of the file's age, or of `now` where the input is a pipe; else times stay unknown.
-    `tz` a zone's name or offset: then times are aware. `node` names lines that name none. `at` says when the ages in tables were
-    taken. `grammar` is a directory or file of further grammars. Raises InputError, UsageError, GrammarError at once.
+    `year` of the first line; without it that of the file's age, or of `now` where the input is a pipe; else times stay
+    unknown. `tz` a zone's name or offset: then times are aware. `node` names lines that name none. `at` says when the
+    ages in tables were taken. `grammar` is a directory or file of further grammars. Raises InputError, UsageError,
+    GrammarError at once.
     """
     sources, errors = expand(inputs)
     if errors:
@@ -395,9 +396,7 @@ def load_grammar(path: Input | None = None, engine_name: str = "scanner") -> Eng
     return engine(engine_name, () if path is None else (Path(path),))
 
 
-def parse_line(
-    line: str | bytes, *, year: int | None = None, tz: str | None = None, grammar: Input | None = None
-) -> Record:
+def parse_line(line: str | bytes, *, year: int | None = None, tz: str | None = None, grammar: Input | None = None) -> Record:
     """The Record of one line (or of one record of several lines)."""
     data = _bytes(line)
     log = Log([Source("-", lambda: iter((data,)))], _shared(grammar), year=year, tz=tz)
@@ -422,12 +421,10 @@ def stream(
 ) -> Iterator[Event]:  # fmt: skip
     """Typed events of any iterable of lines (or pieces) of bytes or str, each as soon as its line came.
 
-    A str without a newline at its end is taken as a whole line. An event whose record grew by a continuation line comes again, in
-    full, with the same `seen.path` and `seen.offset`; the correlator takes it for the same event.
-    """
-    log = Log([], _shared(grammar), year=year, tz=tz, node=node, now=now)
-    live = LiveReader(log, Source("-", lambda: iter(())), None)
-    for line in lines:
+    A str without a newline at its end is taken as a whole line. An event whose record grew by a continuation line comes
+    again, in full, with the same `seen.path` and `seen.offset`; the correlator takes it for the same event. """ log =
+    Log([], _shared(grammar), year=year, tz=tz, node=node, now=now) live = LiveReader(log, Source("-", lambda:
+    iter(())), None) for line in lines:
         data = _bytes(line)
         if isinstance(line, str) and not data.endswith(b"\n"):
             data += b"\n"
@@ -446,9 +443,7 @@ class LiveReader:
         every = frozenset(entry.event for entry in log.engine.table.entries)
         self.feed = Feed(every if wanted is None else wanted, log.where)
         self.ahead = self.feed
-        self.early: dict[
-            int, dict[str, Any]
-        ] = {}  # offset → the fields of an event that was told before its record was complete
+        self.early: dict[int, dict[str, Any]] = {}  # offset → the fields of an event that was told before its record was complete
 
     def push(self, data: bytes, final: bool = False) -> Iterator[Event]:
         """The events of what came; one that was told before its record was complete comes again where it changed."""

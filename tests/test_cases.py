@@ -35,9 +35,7 @@ def cases() -> list[Any]:
 def written(text: str) -> bytes:
     """The bytes that a text of a case stands for."""
     text = re.sub(r"⟨(.)\*(\d+)⟩", lambda found: found[1] * int(found[2]), text)
-    return re.sub(
-        rb"\xe2\x9f\xa8([0-9a-f]{2})\xe2\x9f\xa9", lambda found: bytes.fromhex(found[1].decode()), text.encode()
-    )
+    return re.sub(rb"\xe2\x9f\xa8([0-9a-f]{2})\xe2\x9f\xa9", lambda found: bytes.fromhex(found[1].decode()), text.encode())
 
 
 def filled(value: Any) -> Any:
@@ -52,10 +50,7 @@ def test_a_case_gives_its_records(case: dict[str, Any], engine: Engine) -> None:
     data = written(case["input"])
     options = {name: case[name] for name in ("year", "tz", "node", "at") if name in case}
     found = [record.to_dict() for record in Log([Source("-", lambda: iter((data,)))], engine, **options)]
-    expected = [
-        case.get("every", {}) | record
-        for record in case.get("record", [case.get("every", {})] * case.get("records", 0))
-    ]
+    expected = [case.get("every", {}) | record for record in case.get("record", [case.get("every", {})] * case.get("records", 0))]
     shown = [(record["verdict"], record["kind"], record["message"][:80]) for record in found]
     assert len(found) == len(expected), shown
     for wanted, record in zip(expected, found, strict=True):

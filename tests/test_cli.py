@@ -25,7 +25,9 @@ BROKEN_GRAMMAR = '[[message]]\nevent = "EvictionReclaimed"\ntext = ["no more {po
 
 
 def kubelog(*arguments: str, stdin: bytes = b"", cwd: Path | None = None) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run([*COMMAND, *arguments], input=stdin, capture_output=True, env=ENVIRONMENT, cwd=cwd, timeout=60, check=False)
+    return subprocess.run(
+        [*COMMAND, *arguments], input=stdin, capture_output=True, env=ENVIRONMENT, cwd=cwd, timeout=60, check=False
+    )
 
 
 @pytest.mark.parametrize(
@@ -59,7 +61,13 @@ def kubelog(*arguments: str, stdin: bytes = b"", cwd: Path | None = None) -> sub
     ],
 )  # fmt: skip
 def test_an_error_is_one_clear_line(
-    arguments: list[str], status: int, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], node3: Path
+    arguments: list[str],
+    status: int,
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    node3: Path,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     log = (node3 / "node3-kubelet.log").read_bytes()
@@ -112,7 +120,11 @@ def test_a_users_grammar_is_used(tmp_path: Path) -> None:
     line = b"I0102 03:04:05.000006       7 disks.go:8] disk /dev/sdc replaced in 2m0s\n"
     done = kubelog("parse", "--grammar", ".", "-", "-o", "jsonl", stdin=line, cwd=tmp_path)
     record = json.loads(done.stdout)
-    assert (record["verdict"], record["kind"], record["fields"]) == ("typed", "DiskReplaced", {"disk": "/dev/sdc", "took_s": 120.0})
+    assert (record["verdict"], record["kind"], record["fields"]) == (
+        "typed",
+        "DiskReplaced",
+        {"disk": "/dev/sdc", "took_s": 120.0},
+    )
 
 
 def test_the_case_comes_out_of_a_pipe_with_the_year_said_to_be_assumed(node3: Path) -> None:
@@ -135,7 +147,9 @@ def test_fail_on_finds_kinds_and_severities(node3: Path) -> None:
 def test_a_reader_that_goes_away_is_no_error(node3: Path, tmp_path: Path) -> None:
     log = tmp_path / "long.log"
     log.write_bytes((node3 / "node3-kubelet.log").read_bytes() * 1000)
-    with subprocess.Popen([*COMMAND, "parse", str(log)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT) as process:
+    with subprocess.Popen(
+        [*COMMAND, "parse", str(log)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT
+    ) as process:
         assert process.stdout
         assert process.stderr
         assert process.stdout.readline()
@@ -149,7 +163,8 @@ class Live:
 
     def __init__(self, *arguments: str) -> None:
         self.process = subprocess.Popen([*COMMAND, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=ENVIRONMENT)
-        assert self.process.stdin and self.process.stdout
+        assert self.process.stdin
+        assert self.process.stdout
         self.stdin, self.stdout = self.process.stdin, self.process.stdout
         self.rest = b""
 
@@ -268,7 +283,13 @@ def test_explain_points_at_where_a_mangled_line_stopped(line: str, stage: str, c
 
 def test_no_command_shows_a_traceback_for_a_mangled_log(node3: Path) -> None:
     data = (node3 / "node3-kubelet.log").read_bytes()
-    mangled = data.replace(b"] ", b"]", 3).replace(b"Signal:", b"Signal", 1)[::1] + b"\xff\xfe\x00\x1b[2J" + data[:50] + b"\n" + b"{" * 5000
+    mangled = (
+        data.replace(b"] ", b"]", 3).replace(b"Signal:", b"Signal", 1)[::1]
+        + b"\xff\xfe\x00\x1b[2J"
+        + data[:50]
+        + b"\n"
+        + b"{" * 5000
+    )
     for command in ("parse", "timeline", "tail", "coverage", "config"):
         done = kubelog(command, stdin=mangled)
         assert done.returncode == 0

@@ -137,9 +137,7 @@ def test_one_file_adds_a_wording_and_a_new_event(own_file: Path, name: str, as_f
 
 
 def test_a_new_event_has_the_fields_that_it_declares(own_file: Path) -> None:
-    record = parse_line(
-        'I0102 03:04:05.678901       1 disk.go:1] "Disk full" device="/dev/sda" since="90s"', grammar=own_file
-    )
+    record = parse_line('I0102 03:04:05.678901       1 disk.go:1] "Disk full" device="/dev/sda" since="90s"', grammar=own_file)
     event: Any = record.event
     assert (event.kind, event.device, event.since_s, event.pod) == ("DiskFull", "/dev/sda", 90.0, None)
     assert type(event).__mro__[1].__name__ == "Event"
@@ -177,9 +175,7 @@ sample = [{{ body = "it is", yields = {{}} }}, {{ body = '"It"', yields = {{}} }
         engine = load_grammar(file, name)
         assert check_samples(engine, own(file)) == []
         text = b"".join(
-            b"I0102 03:04:05.678901       1 %s.go:1] %s\n" % (go, body)
-            for go in (b"A", b"B", b"C")
-            for body in (b"it is", b'"It"')
+            b"I0102 03:04:05.678901       1 %s.go:1] %s\n" % (go, body) for go in (b"A", b"B", b"C") for body in (b"it is", b'"It"')
         )
         assert [r.kind for r in Log([Source("-", lambda: iter((text,)))], engine)] == [
             "FromA",
@@ -205,9 +201,7 @@ def test_the_scanner_needs_no_pyparsing() -> None:
 
     code = "import sys, kubelog.pipeline as p; p.parse_line('I0102 03:04:05.678901 1 a.go:1] \"m\" a=1'); print('pyparsing' in sys.modules)"
     engine_of("scanner")  # the table of a checkout is made where it is missing
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=catalog.shipped().parent
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=catalog.shipped().parent)
     assert done.stdout.strip() == "False"
 
 
@@ -215,16 +209,12 @@ def test_the_scanner_needs_no_pyparsing() -> None:
 
 
 def mistakes() -> list[Any]:
-    found = tomllib.loads(
-        (Path(__file__).with_name("cases") / "grammar" / "mistakes.toml").read_text(encoding="utf-8")
-    )["case"]
+    found = tomllib.loads((Path(__file__).with_name("cases") / "grammar" / "mistakes.toml").read_text(encoding="utf-8"))["case"]
     return [pytest.param(case, id=case["name"].replace(" ", "_")) for case in found]
 
 
 @pytest.mark.parametrize("case", mistakes())
-def test_a_wrong_grammar_is_told_with_its_place(
-    case: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_wrong_grammar_is_told_with_its_place(case: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     file = Path("mine.toml")
     file.write_bytes(case["grammar"].encode("latin-1") if case.get("latin1") else case["grammar"].encode())

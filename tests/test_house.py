@@ -241,9 +241,7 @@ class Built:
 def run(*command: str | Path, cwd: Path) -> str:
     """The output of a command that must succeed; it sees no path of this process's Python. A failure tells its last lines."""
     env = {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "PYTHONHOME"}}
-    done = subprocess.run(
-        command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     last_lines = (done.stdout + done.stderr).splitlines()[-20:]
     assert done.returncode == 0, "\n".join([" ".join(map(str, command)), *last_lines])
     return done.stdout

@@ -21,6 +21,4 @@ def test_the_notebook_runs_and_shows_what_it_showed(path: Path) -> None:
 
 def _texts(cell: nbformat.NotebookNode) -> list[str]:
     """What a cell printed and showed, as text."""
-    return [
-        str(output.get("text") or output.get("data", {}).get("text/plain", "")) for output in cell.get("outputs", [])
-    ]
+    return [str(output.get("text") or output.get("data", {}).get("text/plain", "")) for output in cell.get("outputs", [])]

@@ -20,9 +20,7 @@ GOLDEN = Path(__file__).resolve().parent / "golden"
 # Whatever could act on a terminal, forge a line or turn the direction of writing.
 HARMFUL = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u2028\u2029]")
 hostile = st.text(
-    st.one_of(
-        st.characters(codec="utf-8"), st.sampled_from("\x1b\x07\r\n\t\b\x00\x9b\u202e\u2066\u2028|`*_<>&[](){}#!\\\"'")
-    ),
+    st.one_of(st.characters(codec="utf-8"), st.sampled_from("\x1b\x07\r\n\t\b\x00\x9b\u202e\u2066\u2028|`*_<>&[](){}#!\\\"'")),
     max_size=60,
 )
 

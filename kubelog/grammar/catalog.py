@@ -1,8 +1,8 @@
 """grammars/*.toml → Grammar: finds the files, reads the patterns, orders the wordings, refuses what is ambiguous.
 
-Which wording wins: the longest leading literal, then the most literal bytes, then the file named. Two wordings that are equal in
-all three and could read the same text are an error that names both places. `line` wordings, whose hole types decide, are tried in
-the order written where the first two are equal.
+Which wording wins: the longest leading literal, then the most literal bytes, then the file named. Two wordings that are
+equal in all three and could read the same text are an error that names both places. `line` wordings, whose hole types
+decide, are tried in the order written where the first two are equal.
 """
 
 from __future__ import annotations
@@ -203,9 +203,7 @@ class _Reader:
         known = {"header", "envelope", "continuation", "block", "months", "message", "event"}
         for name in self.data:
             if name not in known:
-                raise self.error(
-                    *self.place_of_table(name), f"{name!r} is not a table of a grammar", suggest(name, known)
-                )
+                raise self.error(*self.place_of_table(name), f"{name!r} is not a table of a grammar", suggest(name, known))
         for name, event in self._table("event").items():
             line, column = self.place_of_table(f"event.{name}")
             fields = event.get("fields", {}) if isinstance(event, dict) else None
@@ -266,9 +264,7 @@ class _Reader:
     def blocks(self, name: str) -> list[dict[str, Any]]:
         found = self.data.get(name, [])
         if not isinstance(found, list) or not all(isinstance(block, dict) for block in found):
-            raise self.error(
-                *self.place_of_table(name), f"expected [[{name}]] blocks, found {_kind(found)}", f"write [[{name}]]"
-            )
+            raise self.error(*self.place_of_table(name), f"expected [[{name}]] blocks, found {_kind(found)}", f"write [[{name}]]")
         return found
 
     def line_of(self, name: str, number: int) -> int:
@@ -296,9 +292,7 @@ class _Reader:
             raise self.error(line, column, f"expected the 12 month names of {locale}, found {_kind(names)}")
         for number, name in enumerate(names, 1):
             if self.grammar.months.setdefault(name, number) != number:
-                raise self.error(
-                    line, column, f"{name!r} is month {self.grammar.months[name]} elsewhere, {number} in {locale}"
-                )
+                raise self.error(line, column, f"{name!r} is month {self.grammar.months[name]} elsewhere, {number} in {locale}")
 
     def message(self, line: int, block: dict[str, Any], vocabulary: Vocabulary | None) -> None:
         known = {"event", "files", "text", "pairs", "line", "sample", "program", "set"}
@@ -377,13 +371,9 @@ class _Reader:
         if type_ and type_ not in holes[name]:
             number, column = self.place(line, needle or name)
             wanted = ", ".join(sorted(holes[name]))
-            raise self.error(
-                number, column + len(name) + 2, f"{event}.{name} takes a hole of type {wanted}, found {type_!r}"
-            )
+            raise self.error(number, column + len(name) + 2, f"{event}.{name} takes a hole of type {wanted}, found {type_!r}")
 
-    def samples(
-        self, line: int, event: str, block: dict[str, Any], files: tuple[str, ...], program: tuple[str, ...]
-    ) -> None:
+    def samples(self, line: int, event: str, block: dict[str, Any], files: tuple[str, ...], program: tuple[str, ...]) -> None:
         found = block.get("sample", [])
         style = "line" if "line" in block else "message"
         if style == "line" and ("text" in block or "pairs" in block):
@@ -391,13 +381,9 @@ class _Reader:
             raise self.error(*self.place(line, "line"), problem, "write two [[message]] blocks")
         for sample in found if isinstance(found, list) else [found]:
             if not isinstance(sample, dict) or not isinstance(sample.get("body"), str) or "yields" not in sample:
-                raise self.error(
-                    *self.place(line, "sample"), "expected sample = [{ body = '''…''', yields = { field = value } }]"
-                )
+                raise self.error(*self.place(line, "sample"), "expected sample = [{ body = '''…''', yields = { field = value } }]")
             number = self.place_of_text(line, sample["body"])[0]
-            self.grammar.samples.append(
-                Sample(event, style, sample["body"], sample["yields"], program, files, self.path, number)
-            )
+            self.grammar.samples.append(Sample(event, style, sample["body"], sample["yields"], program, files, self.path, number))
         if not found and any(key in block for key in ("text", "pairs", "line")):
             raise self.error(
                 line, 1, f"expected a sample for {event}, found none", "add sample = [{ body = '''…''', yields = {} }]"
@@ -419,8 +405,8 @@ def _refuse_ambiguity(wordings: list[Wording], readers: Mapping[str, _Reader]) -
                     raise readers[second.path].error(
                         second.line,
                         second.column,
-                        f"this wording of {second.event} and that of {first.event} at {first.place} could read the same text, "
-                        "and neither wins: equal leading literal, literal bytes and files",
+                        f"this wording of {second.event} and that of {first.event} at {first.place} could read the same "
+                        "text, and neither wins: equal leading literal, literal bytes and files",
                         "name different files, or make one wording more exact",
                     )
 
@@ -470,7 +456,7 @@ def _symbols(pattern: Pattern) -> list[int | None]:
 
 
 def _shown(file: Path) -> str:
-    """The path as a user knows it: relative where it lies below the working directory, `grammars/…` for shipped ones."""
+    """The path as a user knows it: relative below the working directory, `grammars/…` for shipped ones."""
     try:
         if file.resolve().parent == shipped().resolve():
             return f"grammars/{file.name}"

@@ -74,8 +74,8 @@ def compile_grammar(grammar: Grammar) -> Table:
         builder.add(number, wording)
     labels, children, ends = builder.trie()
     return Table(
-        LAYOUT, grammar.digest, builder.entries, grammar.before, grammar.heads, grammar.stacks, grammar.blocks, grammar.months,
-        grammar.events, builder.ops, builder.pool, labels, children, ends, builder.messages, builder.lines,
+        LAYOUT, grammar.digest, builder.entries, grammar.before, grammar.heads, grammar.stacks, grammar.blocks,
+        grammar.months, grammar.events, builder.ops, builder.pool, labels, children, ends, builder.messages, builder.lines,
     )  # fmt: skip
 
 

@@ -5,7 +5,8 @@
     blanks  = "{_}" | "{__}"                  one or more, two or more spaces or tabs
     literal = any other text; "{{" and "}}" stand for braces
 
-A hole ends at the first place where the fixed text behind it stands; the last fixed text of a pattern must end the text.
+A hole ends at the first place where the fixed text behind it stands; the last fixed text of a pattern must end the
+text.
 """
 
 from __future__ import annotations
@@ -24,9 +25,7 @@ VALUE_TYPES = frozenset(
     "word text quoted int float bool duration quantity percent list pod pods uid id image path time error go rest".split()
 )
 # In `line` wordings, which have little literal text, the type decides too.
-LINE_TYPES = VALUE_TYPES | frozenset(
-    "age column eventtype size mountpoint kubeletcommand variable flagtext since".split()
-)
+LINE_TYPES = VALUE_TYPES | frozenset("age column eventtype size mountpoint kubeletcommand variable flagtext since".split())
 # The terminals of headers and envelopes; `reference.py` defines each.
 LEXICAL_TYPES = frozenset("severity monthday clock microclock digits line file body month day host identifier".split())
 # Holes that, at the end of a pattern, take the continuation lines too; every other pattern ends with the first line.
@@ -99,9 +98,7 @@ def _parser() -> pp.ParserElement:
 
     name = pp.Word(pp.alphas + "_", pp.alphanums + "_").leave_whitespace()
     blanks = (pp.Literal("{__}") | pp.Literal("{_}")).leave_whitespace().set_parse_action(at("blanks"))
-    hole = (
-        pp.Suppress("{") + name + pp.Suppress(":") + pp.Optional(name, default="") + pp.Suppress("}")
-    ).leave_whitespace()
+    hole = (pp.Suppress("{") + name + pp.Suppress(":") + pp.Optional(name, default="") + pp.Suppress("}")).leave_whitespace()
     hole.set_parse_action(at("hole"))
     brace = (pp.Literal("{{") | pp.Literal("}}")).leave_whitespace().set_parse_action(at("brace"))
     plain = pp.Regex(r"[^{}]+").leave_whitespace().set_parse_action(at("plain"))
@@ -144,9 +141,7 @@ def _check_hole(place: int, name: str, type_: str, types: frozenset[str], names:
     names.add(name)
     before = parts[-1] if parts else None
     if isinstance(before, Hole) and before.type != "severity":
-        raise NotationError(
-            place, "expected a literal between two holes, found a hole", "a hole ends where literal text begins"
-        )
+        raise NotationError(place, "expected a literal between two holes, found a hole", "a hole ends where literal text begins")
 
 
 def _explain(text: str, place: int) -> tuple[str, str]:

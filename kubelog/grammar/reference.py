@@ -1,7 +1,7 @@
 """rule tree → pyparsing: slow, plain, the definition of what a line means.
 
-It reads latin-1, a character a byte, and gives spans. The scanner is held equal to it by properties. White space is never skipped
-and tabs are never expanded.
+It reads latin-1, a character a byte, and gives spans. The scanner is held equal to it by properties. White space is
+never skipped and tabs are never expanded.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ _LEAST_LEAD: Final = 8
 NAMES = {
     "severity": "a severity: I, W, E or F", "monthday": "month and day as mmdd", "clock": "a time as hh:mm:ss",
     "microclock": "a time as hh:mm:ss.uuuuuu", "digits": "a number", "line": "a line number", "file": "a file name",
-    "body": "a blank or the end", "month": "a month's name", "day": "a day", "host": "a host name", "identifier": "a program's name",
+    "body": "a blank or the end", "month": "a month's name", "day": "a day", "host": "a host name",
+    "identifier": "a program's name",
 }  # fmt: skip
 
 
@@ -48,8 +49,7 @@ class Reference:
         self.terminals = {name: parser.set_name(NAMES[name]) for name, parser in self._terminals().items()}
         self.header_parser = self._pattern(grammar.header.parts, self.terminals) if grammar.header else None
         self.envelope_parsers = [
-            [self._pattern(pattern.parts, self.terminals) for pattern in patterns]
-            for patterns in grammar.envelopes.values()
+            [self._pattern(pattern.parts, self.terminals) for pattern in patterns] for patterns in grammar.envelopes.values()
         ]
         self.before = [text.decode("latin-1") for text in grammar.before]
         self.heads = tuple(text.decode("latin-1") for text in grammar.heads)
@@ -58,9 +58,7 @@ class Reference:
 
     def _terminals(self) -> dict[str, pp.ParserElement]:
         """The terminals of headers and envelopes, a literal example above each."""
-        two = "|".join(
-            sorted({name.split(" ")[0].encode().decode("latin-1") for name in self.grammar.months if " " in name})
-        )
+        two = "|".join(sorted({name.split(" ")[0].encode().decode("latin-1") for name in self.grammar.months if " " in name}))
         two_words = rf"(?i:{two}) [0-9]{{1,2}}(?= )|" if two else ""
         clock = "(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
         days31, days30 = "(?:0[13578]|1[02])(?:0[1-9]|[12][0-9]|3[01])", "(?:0[469]|11)(?:0[1-9]|[12][0-9]|30)"
@@ -147,9 +145,7 @@ class Reference:
         plain = scalar | _regex(r"[^ \t\n]*(?:[ \t]+[^ \t\n=]*(?=[ \t\n]|\Z))*")
         value = (block | quoted | brackets | plain).leave_whitespace()
         key = _regex(r'[^="\n \t][^="\n]*')
-        pair = (
-            _regex(r"[ \t]+").suppress() + _located(key, "key") + _literal(b"=").suppress() + _located(value, "value")
-        )
+        pair = _regex(r"[ \t]+").suppress() + _located(key, "key") + _literal(b"=").suppress() + _located(value, "value")
         end = _regex(r"[ \t]*(?:\n[\s\S]*)?\Z").suppress()
         stop = pp.Empty().set_parse_action(lambda text, place, tokens: [("stop", place, place)])
         whole = pp.ZeroOrMore(~end + pair.leave_whitespace()) + pp.Optional(end) + stop
@@ -198,7 +194,8 @@ class Reference:
             if style == "text" and (bool(named) if program is None else program not in named):
                 continue
             parser, pattern = self.parsers[number], wording.pattern
-            assert parser is not None and pattern is not None
+            assert parser is not None
+            assert pattern is not None
             text = whole if style == "line" or pattern.multiline else first
             try:
                 tokens = parser.parse_string(text)
@@ -274,9 +271,7 @@ def _weight(wording: Wording) -> int:
 
 def _located(element: pp.ParserElement, name: str) -> pp.ParserElement:
     """An element whose token is (name, start, end)."""
-    return element.set_parse_action(
-        lambda text, place, tokens: [(name, place, place + sum(len(token) for token in tokens))]
-    )
+    return element.set_parse_action(lambda text, place, tokens: [(name, place, place + sum(len(token) for token in tokens))])
 
 
 def _parse(parser: pp.ParserElement, text: str) -> Spans | None:

@@ -1,7 +1,7 @@
 """The Block: a run of bytes, the lines and records in it, and the columns that each room fills in.
 
-The rooms exchange Blocks, never an object a line. Offsets count bytes in `data`; times are µs. A column is an `array` that its room
-appends to: ingest and klog a value a line, klog (`records`), the clock and message a value a record.
+The rooms exchange Blocks, never an object a line. Offsets count bytes in `data`; times are µs. A column is an `array`
+that its room appends to: ingest and klog a value a line, klog (`records`), the clock and message a value a record.
 """
 
 from __future__ import annotations
@@ -58,7 +58,8 @@ class Block:
     __slots__ = (
         "at", "body_at", "data", "end", "envelope", "file", "first", "head", "joined", "kind", "line",
         "member_first", "members", "month", "moment", "names", "next", "node", "offset", "path", "pid", "reason",
-        "source_line", "span_first", "spans", "stamp", "text_at", "thread", "time", "time_source", "unit", "verdict", "year_source",
+        "source_line", "span_first", "spans", "stamp", "text_at", "thread", "time", "time_source", "unit", "verdict",
+        "year_source",
     )  # fmt: skip
 
     def __init__(self, data: bytes, names: Names, path: str = "-", offset: int = 0, line: int = 1) -> None:

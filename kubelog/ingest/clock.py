@@ -1,7 +1,7 @@
 """stamps without a year → times.
 
-klog writes no year and no zone. The year comes, in this order, from the argument, from the neighbour (the line before), from the
-reference that the caller gives: a file's age, or what `now=` says. Nothing here reads the wall clock.
+klog writes no year and no zone. The year comes, in this order, from the argument, from the neighbour (the line before),
+from the reference that the caller gives: a file's age, or what `now=` says. Nothing here reads the wall clock.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """line → envelope: the stamp, node, unit and process that a transport wrote in front of a text.
 
-The scanner's hand-written reading of `[[envelope]]` in grammars/klog.toml: journalctl's short modes in any language, and a pasted
-`identifier[pid]: `. Held equal to the reference by properties.
+The scanner's hand-written reading of `[[envelope]]` in grammars/klog.toml: journalctl's short modes in any language,
+and a pasted `identifier[pid]: `. Held equal to the reference by properties.
 """
 
 from __future__ import annotations
@@ -27,9 +27,7 @@ class EnvelopeReader:
         self.two_words = tuple(sorted({name.split(" ")[0].encode() for name in table.months if " " in name}))
         # A bare `Trace[1783]: …` continues a record.
         self.heads = tuple(table.heads)
-        self.month_at = self.month_end = self.stamp = self.node_at = self.node_end = self.unit_at = self.unit_end = (
-            self.pid
-        ) = 0
+        self.month_at = self.month_end = self.stamp = self.node_at = self.node_end = self.unit_at = self.unit_end = self.pid = 0
 
     def read(self, block: Block) -> None:
         names = block.names
@@ -55,9 +53,7 @@ class EnvelopeReader:
                 names.months.code(block.data[self.month_at : self.month_end]) if self.month_end > self.month_at else -1
             )
             block.stamp.append(self.stamp)
-            block.node.append(
-                names.nodes.code(block.data[self.node_at : self.node_end]) if self.node_end > self.node_at else -1
-            )
+            block.node.append(names.nodes.code(block.data[self.node_at : self.node_end]) if self.node_end > self.node_at else -1)
             block.unit.append(names.units.code(block.data[self.unit_at : self.unit_end]))
             block.pid.append(self.pid)
 

@@ -1,4 +1,4 @@
-"""bytes → lines: where each line of a Block begins and ends. Lines end with \\n and nothing else."""
+r"""bytes → lines: where each line of a Block begins and ends. Lines end with \n and nothing else."""
 
 from __future__ import annotations
 

@@ -6,7 +6,8 @@
     map    = "map[" [ key ":" value { " " key ":" value } ] "]"      map[pods:{} cpu:100m]
     scalar = any text: in a struct or map up to the next " name:", in a list up to the next blank
 
-%+v does not quote text, so a text that looks like a field is read as one. Scalars stay text; numbers in JSON are numbers.
+%+v does not quote text, so a text that looks like a field is read as one. Scalars stay text; numbers in JSON are
+numbers.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""body → message and pairs: `"msg" key=value key="value"` as klog v2 has written it in every release.
+r"""body → message and pairs: `"msg" key=value key="value"` as klog v2 has written it in every release.
 
     body  = quoted { blank key "=" value }
     key   = any bytes without a quote or newline up to "="; keys may contain blanks
     value = quoted | block | brackets | plain
-    block = "<\\n" { TAB line "\\n" } " >"
+    block = "<\n" { TAB line "\n" } " >"
     brackets = "{…}" "[…]" "&{…}" "map[…]", balanced, at most MAX_DEPTH deep; JSON strings are skipped
     plain = to the next blank; further, where what follows is no `key=`; never beyond its line
 

@@ -1,10 +1,10 @@
 """lines → records: a record is one log call, its first line and the continuation lines that belong to it.
 
 A line with a klog header begins a record. A line without one continues
-  * under an envelope: the record of the same process, where the text looks like a continuation or stands in a stack (journald
-    gives every line of a message an entry of its own) and not more than GAP lines lie between;
-  * without an envelope: the record of the line before, where that has a bare klog header, opened a block, or where this line is
-    indented below a line with an envelope (journalctl indents by the width of its prefix).
+  * under an envelope: the record of the same process, where the text looks like a continuation or stands in a stack
+    (journald gives every line of a message an entry of its own) and not more than GAP lines lie between;
+  * without an envelope: the record of the line before, where that has a bare klog header, opened a block, or where this
+    line is indented below a line with an envelope (journalctl indents by the width of its prefix).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class RecordReader:
         self.blocks = tuple(table.blocks)
 
     def read(self, block: Block, final: bool) -> int:
-        """Fill the record columns; the number of lines in records that no later line can continue (all of them when final).
+        """Fill the record columns; the number of lines in records that no later line can continue (all when final).
 
         Records behind that line are not in the columns: their lines are to be read again with those that follow.
         """

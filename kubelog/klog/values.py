@@ -1,7 +1,7 @@
 """bytes of a value → the value, by the type of its hole. A ValueError says that it does not convert.
 
-Durations are seconds, sizes bytes, percentages fractions. Sources: Go's time.Duration.String, strconv.Quote, Kubernetes'
-resource.Quantity, kubelet's format.Pod (`name_namespace(uid)`) and klog.KObj (`namespace/name`).
+Durations are seconds, sizes bytes, percentages fractions. Sources: Go's time.Duration.String, strconv.Quote,
+Kubernetes' resource.Quantity, kubelet's format.Pod (`name_namespace(uid)`) and klog.KObj (`namespace/name`).
 """
 
 from __future__ import annotations
@@ -38,14 +38,15 @@ _LONGEST: Final = 64
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s|us|µs|μs|ns)", re.ASCII)
 # Decimal: 217ns are 2.17e-07 s, not 2.1700000000000002e-07.
 _SECONDS: Final = {
-    "h": Decimal(3600), "m": Decimal(60), "s": Decimal(1), "ms": Decimal("1e-3"), "us": Decimal("1e-6"), "µs": Decimal("1e-6"),
-    "μs": Decimal("1e-6"), "ns": Decimal("1e-9"),
+    "h": Decimal(3600), "m": Decimal(60), "s": Decimal(1), "ms": Decimal("1e-3"), "us": Decimal("1e-6"),
+    "µs": Decimal("1e-6"), "μs": Decimal("1e-6"), "ns": Decimal("1e-9"),
 }  # fmt: skip
 _QUANTITY = re.compile(r"([+-]?(?:\d+(?:\.\d*)?|\.\d+))(?:([KMGTPE]i|[numkMGTPE]|)|[eE]([+-]?\d{1,3}))", re.ASCII)
 _SUFFIX: Final = {
-    "n": Decimal("1e-9"), "u": Decimal("1e-6"), "m": Decimal("1e-3"), "": Decimal(1), "k": Decimal(10) ** 3, "M": Decimal(10) ** 6,
-    "G": Decimal(10) ** 9, "T": Decimal(10) ** 12, "P": Decimal(10) ** 15, "E": Decimal(10) ** 18, "Ki": Decimal(2) ** 10,
-    "Mi": Decimal(2) ** 20, "Gi": Decimal(2) ** 30, "Ti": Decimal(2) ** 40, "Pi": Decimal(2) ** 50, "Ei": Decimal(2) ** 60,
+    "n": Decimal("1e-9"), "u": Decimal("1e-6"), "m": Decimal("1e-3"), "": Decimal(1),
+    "k": Decimal(10) ** 3, "M": Decimal(10) ** 6, "G": Decimal(10) ** 9, "T": Decimal(10) ** 12, "P": Decimal(10) ** 15,
+    "E": Decimal(10) ** 18, "Ki": Decimal(2) ** 10, "Mi": Decimal(2) ** 20, "Gi": Decimal(2) ** 30, "Ti": Decimal(2) ** 40,
+    "Pi": Decimal(2) ** 50, "Ei": Decimal(2) ** 60,
 }  # fmt: skip
 _AGE = re.compile(r"(\d+)(y|d|h|m|s)", re.ASCII)
 _AGE_SECONDS: Final = {"y": 31_536_000.0, "d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
@@ -55,7 +56,7 @@ _SIZE = re.compile(r"(\d{1,18}(?:[.,]\d{1,3})?)([KMGTPE]?)i?B?", re.ASCII)
 
 
 def text(value: bytes) -> str:
-    """Bytes as text: UTF-8, what is not is shown as \\xNN."""
+    r"""Bytes as text: UTF-8, what is not is shown as \xNN."""
     return value.decode("utf-8", "backslashreplace")
 
 
@@ -63,7 +64,8 @@ def unquote(value: bytes) -> bytes:
     """What a Go-quoted text says, without its quotes; a text that is not quoted (or not closed) as far as it goes."""
     if value[:1] != b'"':
         return value
-    inner = value[1:-1] if len(value) > 1 and value.endswith(b'"') else value[1:]
+    escapes = len(value) - 1 - len(value[:-1].rstrip(b"\\"))
+    inner = value[1:-1] if len(value) > 1 and value.endswith(b'"') and escapes % 2 == 0 else value[1:]
     return _ESCAPE.sub(_unescape, inner) if b"\\" in inner else inner
 
 
@@ -90,7 +92,7 @@ def plain(value: bytes) -> str:
 
 
 def block(value: bytes) -> bytes:
-    """The lines of a `<\\n\\tline\\n >` block."""
+    r"""The lines of a `<\n\tline\n >` block."""
     lines = value[2:].removesuffix(b"\n >").split(b"\n")
     return b"\n".join(line.removeprefix(b"\t") for line in lines)
 
@@ -277,18 +279,12 @@ def kubelet_command(value: bytes) -> str:
     found = text(value)
     words = found.split()
     programs = [word.rsplit("/", 1)[-1] for word in words[:2]]
-    if (
-        "\n" in found
-        or not words
-        or "kubelet" not in programs[: 2 if programs[0] in ("hyperkube", "kubenswrapper") else 1]
-    ):
+    if "\n" in found or not words or "kubelet" not in programs[: 2 if programs[0] in ("hyperkube", "kubenswrapper") else 1]:
         raise ValueError("expected a kubelet's command line")
     return found
 
 
-_SINCE = re.compile(
-    r"(?:\S+ )?(\d{4})-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)(?: [A-Za-z]{2,5}| [+-]\d\d(?::?\d\d)?)?", re.ASCII
-)
+_SINCE = re.compile(r"(?:\S+ )?(\d{4})-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)(?: [A-Za-z]{2,5}| [+-]\d\d(?::?\d\d)?)?", re.ASCII)
 
 
 def since(value: bytes) -> str:
@@ -300,11 +296,11 @@ def since(value: bytes) -> str:
 
 
 CONVERT: Final[dict[str, Callable[[bytes], Any]]] = {
-    "word": word, "text": plain, "quoted": plain, "int": integer, "float": number, "bool": boolean, "duration": duration,
-    "quantity": quantity, "percent": percent, "list": items, "pod": pod, "pods": pods, "uid": word, "id": word, "image": word,
-    "path": plain, "time": plain, "error": plain, "go": structure, "rest": plain, "age": age, "size": size, "column": column,
-    "eventtype": one_of("Normal", "Warning"), "mountpoint": mount_point, "kubeletcommand": kubelet_command, "variable": variable,
-    "flagtext": flag_text, "since": since,
+    "word": word, "text": plain, "quoted": plain, "int": integer, "float": number, "bool": boolean,
+    "duration": duration, "quantity": quantity, "percent": percent, "list": items, "pod": pod, "pods": pods, "uid": word,
+    "id": word, "image": word, "path": plain, "time": plain, "error": plain, "go": structure, "rest": plain, "age": age,
+    "size": size, "column": column, "eventtype": one_of("Normal", "Warning"), "mountpoint": mount_point,
+    "kubeletcommand": kubelet_command, "variable": variable, "flagtext": flag_text, "since": since,
 }  # fmt: skip
 
 

@@ -53,9 +53,7 @@ class Decoder:
             self._types[number] = types
         return types
 
-    def _convert(
-        self, entry: Entry, types: Sequence[str], body: bytes, spans: Sequence[int]
-    ) -> tuple[dict[str, Any], list[str]]:
+    def _convert(self, entry: Entry, types: Sequence[str], body: bytes, spans: Sequence[int]) -> tuple[dict[str, Any], list[str]]:
         holes: dict[str, Any] = {}
         bad: list[str] = []
         for i, (name, _) in enumerate(entry.holes):
@@ -68,9 +66,7 @@ class Decoder:
         return holes, bad
 
 
-def table_time(
-    entry: Entry, event: Event, body: bytes, spans: Sequence[int], at: datetime | None
-) -> tuple[Event, datetime | None]:
+def table_time(entry: Entry, event: Event, body: bytes, spans: Sequence[int], at: datetime | None) -> tuple[Event, datetime | None]:
     """The event of a listing with its times, and the time of its record: ages count back from `at`."""
     if isinstance(event, ClusterEvent):
         if at is None or event.last_age_s is None:

@@ -1,7 +1,7 @@
 """body → kind and field spans: the scanner's matcher over the compiled table.
 
-Structured messages by their text, free text by a radix trie over leading literals, the file named last. A hole ends at the first
-place where the fixed text behind it stands; nothing is tried twice.
+Structured messages by their text, free text by a radix trie over leading literals, the file named last. A hole ends at
+the first place where the fixed text behind it stands; nothing is tried twice.
 """
 
 from __future__ import annotations

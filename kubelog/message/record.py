@@ -156,11 +156,7 @@ class RecordMaker:
         verdict = block.verdict[row]
         has_header = block.head[line] >= 0
         message, found = body, None
-        if (
-            has_header
-            and body[:1] == b'"'
-            and (verdict == STRUCTURED or (kind >= 0 and self.table.entries[kind].style == "pairs"))
-        ):
+        if has_header and body[:1] == b'"' and (verdict == STRUCTURED or (kind >= 0 and self.table.entries[kind].style == "pairs")):
             message, found = self._pairs(body)
         text = values.text(message)
         time, source = block.time[row], block.time_source[row]

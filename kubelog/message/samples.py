@@ -40,9 +40,7 @@ def check_samples(engine: Engine, samples: Iterable[Sample]) -> list[str]:
             problems.append(f"{sample.path}:{sample.line}: {problem}")
     for number, entry in enumerate(engine.table.entries):
         if entry.path in paths and number not in reached:
-            problems.append(
-                f"{entry.path}:{entry.line}: no sample reaches this wording of {entry.event}: {entry.text!r}"
-            )
+            problems.append(f"{entry.path}:{entry.line}: no sample reaches this wording of {entry.event}: {entry.text!r}")
     return problems
 
 

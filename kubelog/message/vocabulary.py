@@ -1,7 +1,8 @@
 """The typed vocabulary: what can be said, whatever its wording.
 
-An event has the fields that its class declares and `seen`, which says when and where it was said. Names are Kubernetes' own.
-Durations are seconds (`…_s`), sizes bytes (`…_bytes`), percentages fractions. A field that the line does not give is None.
+An event has the fields that its class declares and `seen`, which says when and where it was said. Names are Kubernetes'
+own. Durations are seconds (`…_s`), sizes bytes (`…_bytes`), percentages fractions. A field that the line does not give
+is None.
 """
 
 from __future__ import annotations
@@ -80,9 +81,7 @@ class Threshold(msgspec.Struct, frozen=True, gc=False):
     quantity: Quantity | None = None
     percentage: float | None = None
     grace_s: float = 0.0
-    min_reclaim: Quantity | None = (
-        None  # `10%` has the value 0.1; up to 1.27 only that there is one is printed (`unknown`)
-    )
+    min_reclaim: Quantity | None = None  # `10%` has the value 0.1; up to 1.27 only that there is one is printed (`unknown`)
     hard: bool = True
 
     @property
@@ -532,8 +531,8 @@ def vocabulary() -> dict[str, dict[str, frozenset[str]]]:
 
 _PYTHON: Mapping[str, Any] = types.MappingProxyType(
     {
-        "int": int, "float": float, "duration": float, "percent": float, "bool": bool, "quantity": Quantity, "list": list[str],
-        "pod": PodRef, "pods": list[PodRef], "go": Any,
+        "int": int, "float": float, "duration": float, "percent": float, "bool": bool,
+        "quantity": Quantity, "list": list[str], "pod": PodRef, "pods": list[PodRef], "go": Any,
     }
 )  # fmt: skip
 

@@ -118,7 +118,20 @@ class Timeline:
             import pandas as pd
         except ImportError:
             raise ImportError("tables need pandas: pip install 'kubelog[table]'") from None
-        names = ["id", "kind", "node", "subject", "state", "resolution", "severity", "opened", "last_seen", "closed", "episodes", "summary"]
+        names = [
+            "id",
+            "kind",
+            "node",
+            "subject",
+            "state",
+            "resolution",
+            "severity",
+            "opened",
+            "last_seen",
+            "closed",
+            "episodes",
+            "summary",
+        ]
         frame = pd.DataFrame([{name: one.to_dict()[name] for name in names} for one in self.incidents], columns=names)
         for name in ("opened", "last_seen", "closed"):
             frame[name] = pd.to_datetime(frame[name], errors="coerce", format="ISO8601")
@@ -129,5 +142,3 @@ class Timeline:
 
         # view/ lies to the right of this room: it is asked for by name, when a notebook shows the timeline.
         return str(import_module("kubelog.view.html").timeline(self))
-
-

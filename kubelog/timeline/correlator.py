@@ -270,6 +270,3 @@ def _event_data(event: Event) -> dict[str, Any]:
 def _event(data: dict[str, Any]) -> Event:
     kind = data.pop("kind")
     return msgspec.convert(data, vocabulary.classes()[kind], strict=False)
-
-
-

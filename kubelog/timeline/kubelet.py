@@ -35,7 +35,13 @@ class Start(msgspec.Struct, frozen=True, gc=False):
     def flags(self) -> tuple[str, ...]:
         """The thresholds as a flag says them, the filesystem's first."""
         order = ("nodefs", "imagefs", "containerfs", "memory", "pid")
-        found = sorted(self.thresholds or (), key=lambda one: (order.index(one.signal.split(".")[0]) if one.signal.split(".")[0] in order else 9, ".inodes" in one.signal))
+        found = sorted(
+            self.thresholds or (),
+            key=lambda one: (
+                order.index(one.signal.split(".")[0]) if one.signal.split(".")[0] in order else 9,
+                ".inodes" in one.signal,
+            ),
+        )
         return tuple(one.flag for one in found)
 
 
@@ -96,13 +102,13 @@ class Kubelet(msgspec.Struct, frozen=True, gc=False):
             case FilesystemUsage():
                 return msgspec.structs.replace(self, usages=(*self.usages, _usage(event))[-64:])
             case KubeletFlags():
-                one = Flags(event.flags or {}, bool(event.complete), tuple(event.variables or ()), event.process_id, evidence(event))
+                one = Flags(
+                    event.flags or {}, bool(event.complete), tuple(event.variables or ()), event.process_id, evidence(event)
+                )
                 return msgspec.structs.replace(self, flags=(*self.flags, one)[-64:])
         return self
 
-    def _started(
-        self, event: Event, thresholds: tuple[Threshold, ...] | None, releases: tuple[int, int] | None
-    ) -> Kubelet:
+    def _started(self, event: Event, thresholds: tuple[Threshold, ...] | None, releases: tuple[int, int] | None) -> Kubelet:
         now, last = instant(event.seen), self.start
         same = last is not None and now is not None and last.time is not None and abs(now.us - last.time.us) < _ONE_START_US
         if same and last is not None and (last.thresholds is None or thresholds is None):
@@ -154,5 +160,10 @@ def _us(time: object) -> int:
 
 def _usage(event: FilesystemUsage) -> Usage:
     return Usage(
-        event.filesystem or "", event.mount or "", event.size_bytes or 0, event.available_bytes or 0, event.used or 0.0, evidence(event)
+        event.filesystem or "",
+        event.mount or "",
+        event.size_bytes or 0,
+        event.available_bytes or 0,
+        event.used or 0.0,
+        evidence(event),
     )

@@ -38,9 +38,8 @@ def listing(table: Table, classes: Mapping[str, type[Event]]) -> Iterator[Line]:
     for event in events(table, classes):
         fields = ", ".join(event["fields"])
         number = len(event["wordings"])
-        yield [
-            (f"{event['event']:<28} ", "bold"), (f"{number:>3} wording{' ' if number == 1 else 's'}  ", ""), (terminal(fields), "dim"),
-        ]  # fmt: skip
+        wordings = f"{number:>3} wording{' ' if number == 1 else 's'}  "
+        yield [(f"{event['event']:<28} ", "bold"), (wordings, ""), (terminal(fields), "dim")]
 
 
 def show(table: Table, classes: Mapping[str, type[Event]], name: str) -> Iterator[Line]:
@@ -51,4 +50,8 @@ def show(table: Table, classes: Mapping[str, type[Event]], name: str) -> Iterato
         yield [("  " + terminal(line), "")]
     yield [("  fields    ", "bold cyan"), (", ".join(event["fields"]) or "(none)", "")]
     for wording in event["wordings"]:
-        yield [(f"  {wording['style']:<9} ", "bold cyan"), (terminal(wording["text"]), ""), (f"  {terminal(wording['place'])}", "dim")]
+        yield [
+            (f"  {wording['style']:<9} ", "bold cyan"),
+            (terminal(wording["text"]), ""),
+            (f"  {terminal(wording['place'])}", "dim"),
+        ]

@@ -37,7 +37,9 @@ def _incident(incident: Incident, raw: Raw) -> Iterator[str]:
     yield "|---|---|---|"
     for step in incident.steps:
         often = f" {words.times(step)}" if step.count > 1 else ""
-        yield f"| {words.day_and_clock(step.time)} | {markdown(step.text)}{often} | {code(words.places(step.evidence)).replace('|', chr(92) + '|')} |"
+        # A table's cell ends at a bar, in code too.
+        proof = code(words.places(step.evidence)).replace("|", "\\|")
+        yield f"| {words.day_and_clock(step.time)} | {markdown(step.text)}{often} | {proof} |"
     yield ""
     if incident.affected.total:
         yield f"**Pods hit** ({incident.affected.total:,}): " + ", ".join(markdown(name) for name in words.pods(incident, 20))

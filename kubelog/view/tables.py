@@ -118,11 +118,14 @@ def explanation(found: Explanation) -> Iterator[Line]:
         yield _stage("signature", record.signature)
     for stop in found.stops:
         yield []
-        yield [(f"{stop.stage:<10} ", "bold red"), (f"stopped at column {stop.column + 1}: expected {terminal(stop.expected)}, ", ""),
-               (f"found {terminal(stop.found)!r}", "")]  # fmt: skip
+        where = f"stopped at column {stop.column + 1}: expected {terminal(stop.expected)}, found {terminal(stop.found)!r}"
+        yield [(f"{stop.stage:<10} ", "bold red"), (where, "")]
         start = max(0, stop.column - 60)
         shown = terminal(stop.text[start : stop.column])
-        yield [(" " * 11, ""), (("…" if start else "") + shown + terminal(stop.text[stop.column : stop.column + 40]), "")]
+        yield [
+            (" " * 11, ""),
+            (("…" if start else "") + shown + terminal(stop.text[stop.column : stop.column + 40]), ""),
+        ]
         yield [(" " * (11 + len(shown) + bool(start)), ""), ("^", "bold red")]
         if stop.wording:
             yield _stage("nearest", f"{stop.wording} ({stop.place})")

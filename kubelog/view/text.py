@@ -70,7 +70,12 @@ def _incident(incident: Incident, width: int, raw: Raw) -> Iterator[Line]:
         if number == 0:
             yield []
         proof = f" [{words.places(finding.evidence)}]" if finding.evidence else ""
-        yield from _paragraph("Note" if number == 0 else " ", finding.text + proof, width, "bold" if finding.kind == "thresholds-dropped" else "")
+        yield from _paragraph(
+            "Note" if number == 0 else " ",
+            finding.text + proof,
+            width,
+            "bold" if finding.kind == "thresholds-dropped" else "",
+        )
     for number, advice in enumerate(incident.advice, 1):
         if number == 1:
             yield []

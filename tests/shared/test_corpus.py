@@ -36,12 +36,7 @@ def test_every_record_of_the_corpus_can_be_printed(blocks: dict[str, list[tuple[
 
 def test_every_byte_of_the_corpus_is_in_exactly_one_record(blocks: dict[str, list[tuple[Block, RecordMaker]]]) -> None:
     for path, found in blocks.items():
-        spans = [
-            span
-            for block, maker in found
-            for row in range(len(block))
-            for span in maker.record(block, row).origin.spans
-        ]
+        spans = [span for block, maker in found for row in range(len(block)) for span in maker.record(block, row).origin.spans]
         end = 0
         for at, size in sorted(spans):
             assert at == end, path

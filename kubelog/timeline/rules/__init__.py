@@ -95,7 +95,9 @@ class Rule:
     def incident(self, case: Case, memory: Any, node: str | None) -> Incident:
         """A case as users see it."""
         told = self.explain(case, memory, node)
-        gaps = tuple(Gap(start, end, node, "silence", "no line of this node while the incident was open") for start, end in case.holes)
+        gaps = tuple(
+            Gap(start, end, node, "silence", "no line of this node while the incident was open") for start, end in case.holes
+        )
         return Incident(
             id=incident_id(self.kind, node, case.key, case.number),
             kind=self.kind,

@@ -88,7 +88,9 @@ class NodePressureEviction(Rule):
             case EvictionPodsCleaned(pods=pods):
                 return self._goes_on(state, event, "Evicted pods are cleaned up", *(pods or ()))
             case EvictionCleanupTimedOut(pods=pods):
-                return self._goes_on(state, event, "Evicted pods are not gone after 30 s: nothing is freed yet", *(pods or ()), critical=True)
+                return self._goes_on(
+                    state, event, "Evicted pods are not gone after 30 s: nothing is freed yet", *(pods or ()), critical=True
+                )
             case EvictionFailed():
                 return self._goes_on(state, event, "None of the ranked pods could be evicted", critical=True)
             case EvictionCriticalPodSkipped():
@@ -123,7 +125,9 @@ class NodePressureEviction(Rule):
 
     def _goes_on(self, state: State, event: Event, text: str, *pods: PodRef | None, critical: bool = False) -> State:
         """A sign that names no resource belongs to the case that was last spoken of."""
-        open_ = [case for case in state.cases if case.is_open] or [case for case in state.cases if self.reopens(case, instant(event.seen))]
+        open_ = [case for case in state.cases if case.is_open] or [
+            case for case in state.cases if self.reopens(case, instant(event.seen))
+        ]
         condition = max(open_, key=_last_us).key if open_ else "DiskPressure"
         state, case = self._case(state, event, condition, None, False)
         case = _continued(case, event).said(event, text).sign(event).hit(*pods)

@@ -62,11 +62,16 @@ def _lower(old: Threshold, new: Threshold | None) -> bool:
 
 def explain(case: Case, memory: Kubelet, node: str | None) -> Explanation:
     """All that is told of a case beyond its steps."""
-    return Explanation(_summary(case, memory, node), _cause(case, memory), tuple(_findings(case, memory)), tuple(_advice(case, memory)))
+    return Explanation(
+        _summary(case, memory, node), _cause(case, memory), tuple(_findings(case, memory)), tuple(_advice(case, memory))
+    )
 
 
 def _resource(case: Case) -> str:
-    return case.subject.get("resource") or {"DiskPressure": "the disk", "MemoryPressure": "memory", "PIDPressure": "process ids"}[case.key]
+    return (
+        case.subject.get("resource")
+        or {"DiskPressure": "the disk", "MemoryPressure": "memory", "PIDPressure": "process ids"}[case.key]
+    )
 
 
 def when(time: Instant | None) -> str:
@@ -161,7 +166,13 @@ def _cause(case: Case, memory: Kubelet) -> Cause | None:
     start = _in_force(case, memory)
     watched = _watched(case, start)
     because: list[Evidence] = []
-    for kind in ("EvictionReclaimAttempted", "EvictionPodsRequired", "EvictionNoActivePods", "PodAdmissionRejected", "NodeConditionChanged"):
+    for kind in (
+        "EvictionReclaimAttempted",
+        "EvictionPodsRequired",
+        "EvictionNoActivePods",
+        "PodAdmissionRejected",
+        "NodeConditionChanged",
+    ):
         because += [step.evidence[0] for step in case.steps if step.kind == kind and step.evidence][:1]
     resource = _resource(case)
     if watched and start is not None:
@@ -180,7 +191,9 @@ def _cause(case: Case, memory: Kubelet) -> Cause | None:
         text += f": {_fill(full)}"
         because.append(full.evidence)
     if not watched:
-        confidence = "likely" if case.counts.get("EvictionReclaimAttempted") or case.counts.get("EvictionPodsRequired") else "possible"
+        confidence = (
+            "likely" if case.counts.get("EvictionReclaimAttempted") or case.counts.get("EvictionPodsRequired") else "possible"
+        )
     else:
         # Known for the kubelet that complained, or only for one that came later.
         last = case.last.us if case.last else None
@@ -276,7 +289,9 @@ def _flag_findings(case: Case, memory: Kubelet, end: Start | None) -> Iterator[F
     else:
         text = "None of the given drop-in lines sets --eviction-hard."
     if end is not None:
-        hidden = sorted({name for one in memory.flags for name in one.variables} - {one for flags in memory.flags for one in flags.flags})
+        hidden = sorted(
+            {name for one in memory.flags for name in one.variables} - {one for flags in memory.flags for one in flags.flags}
+        )
         text += f" What set {_and(list(end.flags)) or 'the new thresholds'} is not in the files given"
         text += " (see where $KUBELET_EXTRA_ARGS comes from)." if "KUBELET_EXTRA_ARGS" in hidden else "."
     yield Finding("eviction-flag-missing", text, evidence)
@@ -287,7 +302,11 @@ def _advice(case: Case, memory: Kubelet) -> Iterator[str]:
     full = _node_filesystem(case, memory)
     low, high = memory.releases
     if case.key == "DiskPressure":
-        place = f"{full.mount}, of which {size(full.available_bytes)} are left" if full else "the filesystem of /var/lib/kubelet and /var/log"
+        place = (
+            f"{full.mount}, of which {size(full.available_bytes)} are left"
+            if full
+            else "the filesystem of /var/lib/kubelet and /var/log"
+        )
         yield (
             f"Free space on {place}: that alone ends it. Look at container logs, emptyDir volumes, old images and packages "
             "(`du -xh --max-depth=2 / | sort -h | tail`), or give the node a larger disk."
@@ -301,9 +320,11 @@ def _advice(case: Case, memory: Kubelet) -> Iterator[str]:
         full_list = ",".join(sorted(wanted.values()))
         if len(wanted) > len(end.thresholds or ()):
             yield f"Name every threshold again, not only the one to change: --eviction-hard={full_list}."
-        yield "A lower threshold only buys time: below it the node runs into a full disk, where nothing is evicted in order." if (
-            case.key == "DiskPressure"
-        ) else "A lower threshold only buys time: below it the kernel kills without order."
+        yield (
+            "A lower threshold only buys time: below it the node runs into a full disk, where nothing is evicted in order."
+            if (case.key == "DiskPressure")
+            else "A lower threshold only buys time: below it the kernel kills without order."
+        )
         if low >= 10:
             yield (
                 "Set evictionHard in the kubelet's configuration file (--config) rather than by a flag, which is deprecated; "
@@ -354,14 +375,22 @@ def age(seconds: float) -> str:
 
 
 def _data_disks(memory: Kubelet) -> list[Usage]:
-    return [one for one in memory.usages if one.filesystem not in _VIRTUAL and not one.mount.startswith(("/sys", "/proc", "/dev", "/run"))]
+    return [
+        one
+        for one in memory.usages
+        if one.filesystem not in _VIRTUAL and not one.mount.startswith(("/sys", "/proc", "/dev", "/run"))
+    ]
 
 
 def _node_filesystem(case: Case, memory: Kubelet) -> Usage | None:
     """The filesystem that the kubelet's directory lies on, where df was given and the trouble is a disk."""
     if case.key != "DiskPressure" or case.subject.get("resource") == "imagefs":
         return None
-    holds = [one for one in _data_disks(memory) if one.mount == "/" or _KUBELET_ROOT == one.mount or _KUBELET_ROOT.startswith(one.mount + "/")]
+    holds = [
+        one
+        for one in _data_disks(memory)
+        if one.mount == "/" or _KUBELET_ROOT == one.mount or _KUBELET_ROOT.startswith(one.mount + "/")
+    ]
     return max(holds, key=lambda one: len(one.mount), default=None)
 
 
