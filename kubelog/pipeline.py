@@ -20,16 +20,17 @@ import msgspec
 from kubelog.engines import Engine, engine
 from kubelog.errors import InputError, UsageError
 from kubelog.ingest.block import NONE, VERDICTS, Block, Names
-from kubelog.ingest.clock import CLOCK, Clock, micros
-from kubelog.ingest.sources import Source, expand
+from kubelog.ingest.clock import CLOCK, DAY, Clock, micros
+from kubelog.ingest.sources import CHUNK, Source, expand
 from kubelog.message.coverage import Coverage
 from kubelog.message.record import Record, RecordMaker
 from kubelog.message.vocabulary import Event, Heard
+from kubelog.timeline.changes import Timeline
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from kubelog.timeline import Change, Timeline
+    from kubelog.timeline import Change
 
 
 class Filter:
@@ -92,9 +93,7 @@ class Reader:
         self.offset, self.line = 0, 1  # of held[0]
 
     def push(self, data: bytes, final: bool = False, settle: bool = False) -> Block:
-        """The records that are complete now; with `final` all of them, with `settle` all whole lines. The Block may
-        be empty.
-        """
+        """The records that are complete now; with `final` all of them, with `settle` all whole lines. The Block may be empty."""
         self.held += data
         stop = len(self.held) if final else self.held.rfind(b"\n") + 1
         block = Block(self.held[:stop], self.names, self.path, self.offset, self.line)
@@ -116,7 +115,7 @@ class Reader:
         if stop:
             self.engine.lines(block)
             self.engine.records(block, True)
-            self._finish(block, copy.copy(self.clock))
+            self._finish(block, self.clock.fork())
         return block
 
     def _finish(self, block: Block, clock: Clock) -> None:
@@ -162,9 +161,7 @@ class Log:
         return Reader(self.engine, source.path, self._clock(source))
 
     def blocks(self) -> Iterator[tuple[Block, RecordMaker]]:
-        """The Blocks of all inputs in order. An input that breaks off is told in `errors`; what could be read is
-        delivered.
-        """
+        """The Blocks of all inputs in order. An input that breaks off is told in `errors`; what could be read is delivered."""
         self.errors, self.notes, self.empty = [], [], []
         for source in self.sources:
             yield from self.blocks_of(source)
@@ -225,114 +222,153 @@ class Log:
 
     def changes(self) -> Iterator[Change]:
         """What the correlator says as it reads; inputs are merged by time."""
+        return self._changes(1)
+
+    def _changes(self, every: int) -> Iterator[Change]:
+        """The changes, asked for after so many events: what they fold to is the same."""
         from kubelog.timeline import Correlator, merge
 
         self.errors, self.notes, self.empty, self.verdicts = [], [], [], Counter()
-        correlator = Correlator()
-        for feed in merge(self._named()):
-            if isinstance(feed, Event):
-                yield from correlator.feed(feed)
+        correlator = Correlator(one_input=len(self.sources) == 1)
+        for number, item in enumerate(merge(self._inputs()), 1):
+            if isinstance(item, Event):
+                correlator.take(item)
+                if number % every == 0:
+                    yield from correlator.tell(item.seen.node) if every == 1 else correlator.flush()
             else:
-                yield from correlator.advance(*feed)
+                yield from correlator.advance(*item)
         yield from correlator.flush()
 
-    def _named(self) -> list[Iterator[Event | tuple[str | None, Heard]]]:
-        """The events of each input. Where all inputs together name one node, it is the node of those that name none."""
+    def _inputs(self) -> list[Iterator[Event | tuple[str | None, Heard]]]:
+        """The events of each input. Of several, one that names no node is of the node that the others name, if that is one."""
+        if len(self.sources) == 1:
+            return [self._events_of(self.blocks_of(self.sources[0]), self.node)]
         starts = [self._start(source) for source in self.sources]
         named = {node for nodes, _ in starts for node in nodes}
-        only = next(iter(named)) if len(named) == 1 and self.node is None else None
-        return [self.events_of(blocks, only) for _, blocks in starts]
+        only = next(iter(named)) if len(named) == 1 else None
+        return [self._events_of(blocks, self.node or only or next(iter(nodes), None)) for nodes, blocks in starts]
 
-    def _start(self, source: Source) -> tuple[set[str], Iterator[tuple[Block, RecordMaker]]]:
-        """The nodes that the first Block of an input names, and all its Blocks."""
+    def _start(self, source: Source) -> tuple[list[str], Iterator[tuple[Block, RecordMaker]]]:
+        """The nodes that an input's beginning names, in order, and all its Blocks."""
         blocks = self.blocks_of(source)
-        first = next(blocks, None)
-        if first is None:
-            return set(), iter(())
-        block, maker = first
-        nodes = {name for code in set(block.node) if (name := block.names.nodes.text(code)) is not None}
-        for row in range(len(block)):
-            if block.kind[row] >= 0 and block.node[block.first[row]] < 0:
-                made = maker.event(block, row)
-                if made and made[0].seen.node is not None:
-                    nodes.add(made[0].seen.node)
-        return nodes, chain((first,), blocks)
+        kept: list[tuple[Block, RecordMaker]] = []
+        nodes: dict[str, None] = {}
+        for block, maker in blocks:
+            kept.append((block, maker))
+            for row in range(len(block)):
+                line = block.first[row]
+                node = block.names.nodes.text(block.node[line])
+                if node is None and block.kind[row] >= 0:
+                    made = maker.event(block, row)
+                    node = made[0].seen.node if made else None
+                if node is not None and block.offset + block.at[line] < CHUNK:
+                    nodes[node] = None
+            if block.offset + len(block.data) >= CHUNK:
+                break
+        return list(nodes), chain(kept, blocks)
 
-    def events_of(
+    def _events_of(
         self, blocks: Iterable[tuple[Block, RecordMaker]], node: str | None
     ) -> Iterator[Event | tuple[str | None, Heard]]:
         """The events of one input that the rules ask for."""
         from kubelog.timeline import WANTED
 
-        feed = Feed(WANTED, self.where)
+        feed = Feed(WANTED, self.where, node, fixed=self.node is not None)
         for block, maker in blocks:
-            maker.node = maker.node or node
             yield from feed.read(block, maker)
         self.verdicts += feed.verdicts
         yield from feed.heard.items()
 
     def incidents(self) -> Timeline:
         """The incidents of the log: list-like, rich in a notebook."""
-        from kubelog.timeline import Timeline
-
-        timeline = Timeline(self.changes())
+        timeline = Timeline(self._changes(1000))
         timeline.notes = list(self.notes)
         timeline.coverage = {verdict: self.verdicts[verdict] for verdict in VERDICTS}
         return timeline
 
 
-# A longer stretch without any record of a node is a gap: nothing is known of it.
-GAP_US = 600_000_000
+# Moments without a year count in a leap year; half of it back is New Year, nearly all of it ahead a late line of the old year.
+_YEAR, _BACK, _AHEAD = 366 * DAY, 180 * DAY, 330 * DAY
 
 
 class Feed:
-    """Blocks → the events that the rules ask for, each with how far its node's records had come."""
+    """Blocks → the events that the rules ask for, each with how far its node's records had come.
 
-    def __init__(self, wanted: frozenset[str], where: Filter) -> None:
-        self.wanted, self.where = wanted, where
+    A line that names no node is of the node of the line before, unless `node` is fixed.
+    """
+
+    def __init__(self, wanted: frozenset[str], where: Filter, node: str | None = None, *, fixed: bool = False) -> None:
+        self.wanted, self.where, self.node, self.fixed = wanted, where, node, fixed
         self.heard: dict[str | None, Heard] = {}
-        self.asked: dict[str | None, int] = {}  # time of a node's last wanted event
         self.verdicts: Counter[str] = Counter()
+        self.moment: int | None = None  # of the line before, where no year is known
+        self.turned = 0  # µs of the New Years that were passed without one
         self._kinds: dict[int, bool] = {}
 
     def fork(self) -> Feed:
         """A copy that may run ahead."""
         copied = copy.copy(self)
-        copied.heard, copied.asked, copied.verdicts = self.heard.copy(), self.asked.copy(), self.verdicts.copy()
+        copied.heard, copied.verdicts = self.heard.copy(), self.verdicts.copy()
         return copied
 
     def read(self, block: Block, maker: RecordMaker) -> Iterator[Event]:
         """The wanted events of a Block."""
-        names = block.names.nodes
+        names, code, named = block.names.nodes, -1, None
         for row in range(len(block)):
             line = block.first[row]
             self.verdicts[VERDICTS[block.verdict[row]]] += 1
-            time = block.time[row] if block.time[row] != NONE else block.moment[line]
-            node = names.text(block.node[line]) or maker.node
+            if block.node[line] != code:
+                code = block.node[line]
+                named = names.text(code)
+            if named is not None:
+                self._name(named)
+            node = named or self.node
+            time, turned = block.time[row], 0
+            if time == NONE and block.moment[line] != NONE:
+                turned = self._turn(block.moment[line])
+                time = block.moment[line] + turned
             if time != NONE:
-                self._hear(node, time)
+                heard = self.heard.get(node)
+                self.heard[node] = Heard(time, time) if heard is None else heard.at(time)
             number = block.kind[row]
-            if number < 0 or not self._wants(number, maker):
-                continue
-            if self.where and not self.where.admits(maker.record(block, row)):
-                continue
-            heard = self.heard.get(node)
-            made = maker.event(block, row, heard)
-            if made is not None:
-                if heard is not None:
-                    self.asked[node] = time if time != NONE else heard.us
-                    self.heard[node] = msgspec.structs.replace(heard, quiet_us=0)
-                yield made[0]
+            if number >= 0 and self._wants(number, maker):
+                event = self._event(block, row, maker, turned)
+                if event is not None:
+                    yield event
 
-    def _hear(self, node: str | None, time: int) -> None:
-        heard = self.heard.get(node)
-        if heard is None:
-            self.heard[node] = Heard(time, time)
-        elif time > heard.us + GAP_US:
-            quiet = max(heard.quiet_us, heard.us - max(heard.run_us, self.asked.get(node, heard.run_us)))
-            self.heard[node] = Heard(time, time, heard.us, quiet)
-        elif time > heard.us:
-            self.heard[node] = Heard(time, heard.run_us, heard.before_us, heard.quiet_us)
+    def _event(self, block: Block, row: int, maker: RecordMaker, turned: int) -> Event | None:
+        maker.node = self.node
+        if self.where and not self.where.admits(maker.record(block, row)):
+            return None
+        made = maker.event(block, row)
+        if made is None:
+            return None
+        event, seen = made[0], made[0].seen
+        if seen.node is not None:
+            self._name(seen.node)
+        heard = self.heard.get(seen.node)
+        if heard is not None:
+            self.heard[seen.node] = heard.asked()
+        time = seen.time_us + turned if seen.time_us is not None else None
+        return msgspec.structs.replace(event, seen=msgspec.structs.replace(seen, heard=heard, time_us=time))
+
+    def _name(self, node: str) -> None:
+        """A line names its node: so it is that of the lines behind it, and of those before it that no line names."""
+        if self.fixed or node == self.node:
+            return
+        if self.node is None and None in self.heard:
+            self.heard[node] = self.heard.pop(None)
+        self.node = node
+
+    def _turn(self, moment: int) -> int:
+        """µs to add to a moment without a year, so that it is behind those before it."""
+        if self.moment is not None:
+            if moment < self.moment - _BACK:
+                self.turned += _YEAR
+            elif moment > self.moment + _AHEAD:
+                return self.turned - _YEAR
+        self.moment = moment
+        return self.turned
 
     def _wants(self, number: int, maker: RecordMaker) -> bool:
         wants = self._kinds.get(number)
@@ -422,9 +458,11 @@ def stream(
     """Typed events of any iterable of lines (or pieces) of bytes or str, each as soon as its line came.
 
     A str without a newline at its end is taken as a whole line. An event whose record grew by a continuation line comes
-    again, in full, with the same `seen.path` and `seen.offset`; the correlator takes it for the same event. """ log =
-    Log([], _shared(grammar), year=year, tz=tz, node=node, now=now) live = LiveReader(log, Source("-", lambda:
-    iter(())), None) for line in lines:
+    again, in full, with the same `seen.path` and `seen.offset`; the correlator takes it for the same event.
+    """
+    log = Log([], _shared(grammar), year=year, tz=tz, node=node, now=now)
+    live = LiveReader(log, Source("-", lambda: iter(())), None)
+    for line in lines:
         data = _bytes(line)
         if isinstance(line, str) and not data.endswith(b"\n"):
             data += b"\n"
@@ -433,34 +471,69 @@ def stream(
 
 
 class LiveReader:
-    """Pieces of one input → events at once: those of records that are complete, and those of records that may still
-    grow.
-    """
+    """Pieces of one input → events at once: those of records that are complete, and those of records that may still grow."""
 
     def __init__(self, log: Log, source: Source, wanted: frozenset[str] | None) -> None:
         self.reader = log.reader(source)
         self.maker = log.maker(self.reader.clock)
         every = frozenset(entry.event for entry in log.engine.table.entries)
-        self.feed = Feed(every if wanted is None else wanted, log.where)
+        self.feed = Feed(every if wanted is None else wanted, log.where, log.node, fixed=log.node is not None)
         self.ahead = self.feed
-        self.early: dict[int, dict[str, Any]] = {}  # offset → the fields of an event that was told before its record was complete
+        self.early: dict[int, Event] = {}  # offset → an event that was told before its record was complete
 
     def push(self, data: bytes, final: bool = False) -> Iterator[Event]:
-        """The events of what came; one that was told before its record was complete comes again where it changed."""
+        """The events of what came; one that was told before its record was complete comes again where it changed.
+
+        Where the whole record turns out to be none, a plain Event takes it back.
+        """
         block = self.reader.push(data, final)
         for event in self.feed.read(block, self.maker):
-            if self.early.pop(event.seen.offset, None) != event.fields:
+            if _said(self.early.pop(event.seen.offset, None)) != _said(event):
                 yield event
+        for offset in [offset for offset in self.early if offset < self.reader.offset]:
+            yield Event(seen=self.early.pop(offset).seen)
         self.ahead = self.feed.fork()
+        told = set()
         for event in self.ahead.read(self.reader.pending(), self.maker):
-            if self.early.get(event.seen.offset) != event.fields:
-                self.early[event.seen.offset] = event.fields
+            told.add(event.seen.offset)
+            if _said(self.early.get(event.seen.offset)) != _said(event):
+                self.early[event.seen.offset] = event
                 yield event
+        for offset in self.early.keys() - told:
+            yield Event(seen=self.early.pop(offset).seen)
+
+    def place(self) -> dict[str, Any]:
+        """Where it stands, as plain data: a reader that resumes there goes on with the input's bytes from `offset`."""
+        clock, feed = self.reader.clock, self.feed
+        return {
+            "path": self.reader.path,
+            "offset": self.reader.offset,
+            "line": self.reader.line,
+            "clock": [clock.year, clock.last, clock.assumed, clock.months],
+            "feed": [feed.node, feed.moment, feed.turned, msgspec.to_builtins(list(feed.heard.items()))],
+            "early": [(event.kind, msgspec.to_builtins(event)) for event in self.early.values()],
+        }
+
+    def resume(self, place: dict[str, Any]) -> None:
+        """Go on at a place. Raises LookupError, TypeError or ValueError where it is none."""
+        clock, feed = self.reader.clock, self.feed
+        self.reader.offset, self.reader.line = place["offset"], place["line"]
+        clock.year, clock.last, clock.assumed, clock.months = place["clock"]
+        feed.node, feed.moment, feed.turned, heard = place["feed"]
+        feed.heard = {node: msgspec.convert(one, Heard, strict=False) for node, one in heard}
+        classes = self.reader.engine.decoder.classes
+        early = [msgspec.convert(data, classes[kind], strict=False) for kind, data in place["early"]]
+        self.early = {event.seen.offset: event for event in early}
+        self.ahead = feed
 
     @property
     def heard(self) -> dict[str | None, Heard]:
         """How far the nodes' records came, those that may still grow included."""
         return self.ahead.heard
+
+
+def _said(event: Event | None) -> tuple[str, dict[str, Any]] | None:
+    return None if event is None else (event.kind, event.fields)
 
 
 _ENGINES: dict[str | None, Engine] = {}
@@ -474,4 +547,11 @@ def _shared(grammar: Input | None) -> Engine:
     return _ENGINES[key]
 
 
+def _html(timeline: Timeline) -> str:
+    from kubelog.view.html import timeline as render
+
+    return render(timeline)
+
+
+Timeline.html = _html
 __all__ = ["Coverage", "Events", "Filter", "Log", "Reader", "load_grammar", "micros", "parse_line", "read", "stream"]

@@ -7,9 +7,8 @@ them is the order of time.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import pairwise
 from typing import Any
 
 from hypothesis import strategies as st
@@ -113,12 +112,6 @@ def kubelet_line(at: datetime, node: str, pid: int, said: tuple[str, str, str], 
     return Line(at, node, f"{_stamp(at, precise)} {node} kubelet[{pid}]: {header}{text}")
 
 
-def bare_line(at: datetime, pid: int, said: tuple[str, str, str]) -> Line:
-    """As a container's log or glog's own file has it: no envelope, no node."""
-    severity, file, text = said
-    return Line(at, "", f"{severity}{at:%m%d %H:%M:%S.%f} {pid:7} {file}:{len(text)}] {text}")
-
-
 def unit_line(at: datetime, node: str, text: str) -> Line:
     return Line(at, node, f"{_stamp(at, True)} {node} systemd[1]: {text}")
 
@@ -144,7 +137,6 @@ CONFIGS = st.sampled_from(
 )
 RECORDS = ("NodeHasDiskPressure", "NodeHasNoDiskPressure", "NodeHasInsufficientMemory", "NodeHasSufficientMemory", "NodeReady")
 RESOURCES = st.sampled_from(["nodefs", "nodefs", "imagefs", "memory", "ephemeral-storage", "inodes"])
-MICRO = timedelta(microseconds=1)
 
 
 class _Node:
@@ -290,15 +282,10 @@ def listings(draw: Any) -> str:
                     "  9d        51m        49428    kubelet, n1            Warning        EvictionThresholdMet    Attempting to reclaim nodefs\n",
                     "root     13640     1  4 10:25 ?        00:17:25 /usr/bin/kubelet --cadvisor-port=0\n",
                     "I1016 09:50:56.000001   17144 eviction_manager.go:331] eviction manager: attempting to reclaim nodefs\n",
+                    # A line without a header goes on with the record before, which then is no eviction any more.
+                    "W1016 09:50:57.000001   17144 eviction_manager.go:331] "
+                    '"Eviction manager: eviction thresholds have been met, but no pods are active to evict"\nand so on\n',
                 ]
             )
         )
     )
-
-
-def shifted(lines: Sequence[Line], by: timedelta) -> list[Line]:
-    return [replace(line, at=line.at + by) for line in lines]
-
-
-def is_ordered(lines: Sequence[Line]) -> bool:
-    return all(a.at <= b.at for a, b in pairwise(lines))

@@ -21,7 +21,7 @@ from kubelog.message.samples import said
 from kubelog.pipeline import Log
 
 CASES = Path(__file__).with_name("cases")
-KEYS = {"name", "input", "year", "tz", "node", "at", "record", "records", "every", "theme"}
+KEYS = {"name", "input", "year", "tz", "node", "at", "record", "records", "every"}
 
 
 def cases() -> list[Any]:

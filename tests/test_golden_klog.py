@@ -55,7 +55,7 @@ def types2(slice_: Any, ints: Any, map_: Any, struct: Any, pointer: Any, raw: st
 
 
 # Structured calls: message, and pairs; (first release, message, pairs), the last one that applies counts.
-PAIRS: dict[str, list[tuple[str, str, list[list[Any]]]]] = {
+PAIRS: dict[str, list[tuple[str, str, list[Any]]]] = {
     "s.plain": [("v2.2.0", "Eviction manager: no resources are starved", [])],
     "s.types": [("v2.2.0", "types", TYPES)],
     "s.types2": [
@@ -102,7 +102,7 @@ PAIRS: dict[str, list[tuple[str, str, list[list[Any]]]]] = {
 for _, _, pairs in PAIRS["s.kobjslice"]:
     pairs.append(["bad", "<KObjSlice needs a slice, got type int>"])
 
-THRESHOLDS = [
+THRESHOLDS: list[dict[str, Any]] = [
     {
         "signal": "memory.available",
         "quantity": {"text": "100Mi", "value": 104857600},
@@ -142,8 +142,8 @@ def test_the_body_of_every_release_is_read(line: dict[str, Any], engine: Engine)
         assert record.pairs is None
     elif case in PAIRS:
         since = LIBRARIES.index(line["library"])
-        message, pairs = next(rest for first, *rest in reversed(PAIRS[case]) if LIBRARIES.index(first) <= since)
-        assert (record.message, [list(pair) for pair in record.pairs or ()]) == (message, pairs)
+        expected = next(call for call in reversed(PAIRS[case]) if LIBRARIES.index(call[0]) <= since)
+        assert (record.message, [list(pair) for pair in record.pairs or ()]) == expected[1:]
         assert record.verdict == ("typed" if case == "s.error-nil" else "structured")
     else:
         assert case in ("printf.nodeconfig", "s.nodeconfig", "s.threshold-slice")

@@ -19,7 +19,7 @@ from kubelog.message.samples import check_samples
 from kubelog.message.vocabulary import classes, vocabulary
 from kubelog.pipeline import Log, load_grammar, parse_line
 
-MISTAKES = Path(__file__).with_name("cases") / "grammar"
+MISTAKES = Path(__file__).with_name("cases") / "grammar" / "mistakes.toml"
 
 
 def load(*paths: Path) -> catalog.Grammar:
@@ -35,6 +35,15 @@ def test_every_sample_yields_what_it_says_and_every_wording_has_one(engine: Engi
 
 def test_every_event_of_the_grammar_is_in_the_vocabulary_and_said_somewhere() -> None:
     assert {wording.event for wording in load().wordings} == set(classes())
+
+
+def test_every_wording_and_sample_stands_where_it_is_said_to_stand() -> None:
+    grammar = load()
+    for path, line, text in [(w.path, w.line, w.text) for w in grammar.wordings] + [
+        (s.path, s.line, s.body) for s in grammar.samples
+    ]:
+        found = (catalog.shipped() / Path(path).name).read_text(encoding="utf-8").split("\n")[line - 1]
+        assert text.split("\n")[0] in found or "\n" in text, (path, line)
 
 
 @pytest.mark.parametrize(
@@ -94,6 +103,10 @@ def own(file: Path) -> list[catalog.Sample]:
     return [sample for sample in load(file).samples if sample.path == str(file)]
 
 
+def kinds_of(text: bytes, engine: Engine) -> list[str | None]:
+    return [record.kind for record in Log([Source("-", lambda: iter((text,)))], engine)]
+
+
 # A user's own grammar
 
 
@@ -131,9 +144,7 @@ def own_file(tmp_path: Path) -> Path:
 def test_one_file_adds_a_wording_and_a_new_event(own_file: Path, name: str, as_folder: bool) -> None:
     engine = load_grammar(own_file.parent if as_folder else own_file, name)
     assert check_samples(engine, own(own_file)) == []
-    line = b"I0102 03:04:05.678901       1 x.go:1] nothing could be evicted\n"
-    [record] = Log([Source("-", lambda: iter((line,)))], engine)
-    assert record.kind == "EvictionFailed"
+    assert kinds_of(b"I0102 03:04:05.678901       1 x.go:1] nothing could be evicted\n", engine) == ["EvictionFailed"]
 
 
 def test_a_new_event_has_the_fields_that_it_declares(own_file: Path) -> None:
@@ -177,14 +188,7 @@ sample = [{{ body = "it is", yields = {{}} }}, {{ body = '"It"', yields = {{}} }
         text = b"".join(
             b"I0102 03:04:05.678901       1 %s.go:1] %s\n" % (go, body) for go in (b"A", b"B", b"C") for body in (b"it is", b'"It"')
         )
-        assert [r.kind for r in Log([Source("-", lambda: iter((text,)))], engine)] == [
-            "FromA",
-            "FromA",
-            "FromB",
-            "FromB",
-            "FromA",
-            "FromA",
-        ]  # noqa: B023  # used at once
+        assert kinds_of(text, engine) == ["FromA", "FromA", "FromB", "FromB", "FromA", "FromA"]
 
 
 # What the package ships
@@ -209,7 +213,7 @@ def test_the_scanner_needs_no_pyparsing() -> None:
 
 
 def mistakes() -> list[Any]:
-    found = tomllib.loads((Path(__file__).with_name("cases") / "grammar" / "mistakes.toml").read_text(encoding="utf-8"))["case"]
+    found = tomllib.loads(MISTAKES.read_text(encoding="utf-8"))["case"]
     return [pytest.param(case, id=case["name"].replace(" ", "_")) for case in found]
 
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from kubelog.engines import Engine
+from kubelog.errors import StateError
 from kubelog.ingest.sources import Source
 from kubelog.message.vocabulary import Event, Heard
 from kubelog.pipeline import LiveReader, Log, load_grammar, stream
@@ -36,7 +38,7 @@ from tests.strategies import (
 
 ENGINE: Engine = load_grammar()
 Item = Event | tuple[str | None, Heard]
-few = settings(max_examples=25)
+few = settings(max_examples=max(1, settings().max_examples * 2 // 5))  # they read each prefix anew
 
 
 # Two ways to the same incidents
@@ -121,16 +123,16 @@ def test_after_any_line_a_tail_says_what_a_batch_over_the_lines_so_far_says(line
 
 
 @few
-@given(logs(most=4), st.lists(st.tuples(st.integers(0, 30), listings()), max_size=3))
-def test_so_it_does_where_listings_stand_among_the_lines(lines: list[Line], pasted: list[tuple[int, str]]) -> None:
+@given(logs(most=4), st.lists(st.tuples(st.integers(0, 30), listings()), max_size=3), st.booleans())
+def test_so_it_does_where_listings_stand_among_the_lines(lines: list[Line], pasted: list[tuple[int, str]], year: bool) -> None:
     texts = [line.text + "\n" for line in lines]
     for at, listing in pasted:
         texts.insert(at, listing)
-    tail, so_far = Tail(), b""
+    tail, so_far = Tail(year), b""
     for line in by_line("".join(texts).encode()):
         tail.push(line)
         so_far += line
-        assert tail.shown() == batch(so_far)
+        assert tail.shown() == batch(so_far, year=year)
 
 
 @few
@@ -157,7 +159,7 @@ def test_where_the_input_is_cut_does_not_matter(lines: list[Line], at: list[floa
     assert tail.shown() == whole
 
 
-@given(logs())
+@given(node_logs())
 def test_a_stream_of_events_alone_says_what_a_batch_says_up_to_the_last_event(lines: list[Line]) -> None:
     correlator, last = Correlator(), 0
     for event in stream(by_line(log_bytes(lines)), now=NOW):
@@ -300,6 +302,26 @@ def test_unrelated_nodes_do_not_matter(one: list[Line], other: list[Line]) -> No
         assert without_places(mine) == without_places(alone)
 
 
+@given(node_logs("n1"), node_logs("n2"), node_logs("n3"))
+def test_inputs_that_name_no_node_join_the_only_node_that_others_name(
+    one: list[Line], other: list[Line], third: list[Line]
+) -> None:
+    assume(one)
+    assume(other)
+    bare = "".join(line.text.partition(": ")[2] + "\n" for line in ordered(third)).encode()
+
+    def nodes(*inputs: bytes) -> list[set[str | None]]:
+        sources = [Source(str(n), lambda data=data: iter((data,))) for n, data in enumerate(inputs)]  # type: ignore[misc]
+        found = Log(sources, ENGINE, now=NOW).incidents()
+        return [
+            {incident.node for incident in found if any(str(n) == one.path for step in incident.steps for one in step.evidence)}
+            for n in range(len(inputs))
+        ]
+
+    assert nodes(bare, log_bytes(one))[0] <= {"n1"}
+    assert nodes(bare, log_bytes(one), log_bytes(other))[0] <= {None}
+
+
 @given(logs(), st.floats(0, 1), st.booleans())
 def test_a_correlator_that_was_saved_goes_on_as_if_nothing_had_been(lines: list[Line], at: float, keep: bool) -> None:
     items = items_of(log_bytes(lines))
@@ -315,6 +337,47 @@ def test_a_correlator_that_was_saved_goes_on_as_if_nothing_had_been(lines: list[
     assert shown(resumed.incidents()) == shown(straight.incidents())
     assert fed(items[place:], resumed) == fed(items[place:], straight)
     assert shown(resumed.incidents()) == shown(straight.incidents())
+
+
+@given(logs(most=4), listings(), st.integers(0, 40), st.floats(0, 1), st.booleans())
+def test_a_reader_that_was_saved_goes_on_behind_what_it_read(
+    lines: list[Line], pasted: str, where: int, at: float, year: bool
+) -> None:
+    """At the end of any line, also of one within a record."""
+    texts = [line.text + "\n" for line in lines]
+    texts.insert(where, pasted)
+    data = "".join(texts).encode()
+    pieces = by_line(data)
+    cut = int(at * len(pieces))
+    straight = Tail(year)
+    for piece in pieces[:cut]:
+        straight.push(piece)
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "state"
+        straight.correlator.reading = straight.live.place()
+        straight.correlator.save(path)
+        resumed = Tail(year, Correlator.load(path))
+    resumed.live.resume(resumed.correlator.reading)
+    again = data[resumed.live.reader.offset : sum(map(len, pieces[:cut]))]
+    assert resumed.push(again) == []
+    for piece in pieces[cut:]:
+        assert resumed.push(piece) == straight.push(piece)
+    assert resumed.push(b"", final=True) == straight.push(b"", final=True)
+    assert resumed.shown() == straight.shown()
+
+
+@given(st.data(), st.integers(0, 2**16), st.binary(max_size=4))
+def test_a_damaged_state_is_refused_or_read(data: Any, at: int, junk: bytes) -> None:
+    correlator = Correlator()
+    fed(items_of(log_bytes(data.draw(node_logs(most=3)))), correlator)
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "state"
+        correlator.save(path)
+        whole = path.read_bytes()
+        at %= len(whole)
+        path.write_bytes(whole[:at] + junk + whole[at + data.draw(st.integers(0, 9)) :])
+        with suppress(StateError):
+            Correlator.load(path)
 
 
 # What an incident is
@@ -362,14 +425,14 @@ def test_an_incident_is_sound_after_every_line(lines: list[Line]) -> None:
 def test_the_evidence_of_a_step_is_lines_of_its_kind_on_its_node(lines: list[Line]) -> None:
     data = log_bytes(lines)
     kinds = {(record.origin.path, record.origin.line): (record.kind, record.node) for record in log_of(data)}
-    starts = {line.offset for line in _lines(data)}
+    offsets = {record.origin.spans[0][0] for record in log_of(data)}
     for incident in log_of(data).incidents():
         for step in incident.steps:
             for one in step.evidence:
                 kind, node = kinds[one.path, one.line]
                 assert node == incident.node
                 assert kind == step.kind or (step.kind == "KubeletStarted" and kind in ("UnitStarted", "NodeConfig"))
-                assert one.offset in starts
+                assert one.offset in offsets
         for place in (
             *(incident.cause.because if incident.cause else ()),
             *(one for finding in incident.findings for one in finding.evidence),
@@ -377,22 +440,11 @@ def test_the_evidence_of_a_step_is_lines_of_its_kind_on_its_node(lines: list[Lin
             assert (place.path, place.line) in kinds
 
 
-class _Place(msgspec.Struct):
-    offset: int
-
-
-def _lines(data: bytes) -> list[_Place]:
-    found, at = [], 0
-    for line in by_line(data):
-        found.append(_Place(at))
-        at += len(line)
-    return found
-
-
 @given(logs())
 def test_the_text_of_a_step_is_never_changed_by_what_comes_later(lines: list[Line]) -> None:
     """But for a start, which its Node Config explains."""
-    tail, texts = Tail(), {}
+    tail = Tail()
+    texts: dict[tuple[str, str], str] = {}
     for line in by_line(log_bytes(lines)):
         tail.push(line)
         for incident in tail.correlator.incidents():
@@ -478,7 +530,3 @@ def test_steps_and_pods_are_bounded() -> None:
     assert len(incident.steps) == 500
     assert len(incident.affected.pods) == 1000
     assert incident.affected.total == 1800
-
-
-def sample(lines: Sequence[Line]) -> str:
-    return log_bytes(lines).decode()

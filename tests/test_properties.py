@@ -145,6 +145,8 @@ woven = st.lists(
                 b"Oct 16 09:50:55 n1 kubelet[1]: ",
                 b"Oct 16 09:50:56 n1 kubelet[2]: ",
                 b"Dec 31 23:59:59 n2 etcd[1]: ",
+                b"Listopad 16 09:50:55 n1 kubelet[1]: ",
+                b"Listopad 17 09:50:55 n3 x[1]: ",
             ]
         ),
         st.sampled_from([b"", b"I1016 09:50:55.056703       1 a.go:1] ", b"E0101 00:00:00.000000       2 b.go:2] "]),

@@ -112,9 +112,10 @@ def find(paths: Iterable[Path]) -> list[Path]:
 
 
 def digest(files: Iterable[Path]) -> str:
-    """A digest of the grammar files' names and bytes."""
+    """A digest of the grammar files' names and bytes, and of the code that makes a table of them."""
     seen = hashlib.sha256()
-    for file in files:
+    code = [Path(__file__).with_name(name) for name in ("catalog.py", "compile.py", "notation.py")]
+    for file in (*files, *code):
         seen.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
     return seen.hexdigest()
 
@@ -190,13 +191,14 @@ class _Reader:
         return start, 1
 
     def place_of_text(self, start: int, text: str) -> tuple[int, int]:
-        """Line and column of a text behind its opening quote, in the block that starts at line `start`."""
+        """Line and column of a text behind its opening quote, where it first stands behind line `start` in its block."""
         first, *more = text.split("\n", 1)
+        found = []
         for quote in ("'''", '"""', "'", '"'):
             number, column = self.place(start, quote + first + ("" if more else quote))
             if (number, column) != (start, 1):
-                return number, column + len(quote)
-        return self.place(start, first)
+                found.append((number, column + len(quote)))
+        return min(found, default=self.place(start, first))
 
     def declare(self, vocabulary: Vocabulary | None) -> None:
         """The tables that other files may refer to: new events."""
@@ -375,6 +377,7 @@ class _Reader:
 
     def samples(self, line: int, event: str, block: dict[str, Any], files: tuple[str, ...], program: tuple[str, ...]) -> None:
         found = block.get("sample", [])
+        start = self.place(line, "sample")[0]
         style = "line" if "line" in block else "message"
         if style == "line" and ("text" in block or "pairs" in block):
             problem = "expected either `line` or `text` and `pairs` in one message, found both"
@@ -382,7 +385,7 @@ class _Reader:
         for sample in found if isinstance(found, list) else [found]:
             if not isinstance(sample, dict) or not isinstance(sample.get("body"), str) or "yields" not in sample:
                 raise self.error(*self.place(line, "sample"), "expected sample = [{ body = '''…''', yields = { field = value } }]")
-            number = self.place_of_text(line, sample["body"])[0]
+            number = self.place_of_text(start, sample["body"])[0]
             self.grammar.samples.append(Sample(event, style, sample["body"], sample["yields"], program, files, self.path, number))
         if not found and any(key in block for key in ("text", "pairs", "line")):
             raise self.error(

@@ -6,7 +6,6 @@ never skipped and tabs are never expanded.
 
 from __future__ import annotations
 
-import os
 from typing import Any, Final
 
 import pyparsing as pp
@@ -102,9 +101,7 @@ class Reference:
         return pp.And(steps).leave_whitespace().parse_with_tabs()
 
     def message_parser(self, pattern: Pattern) -> pp.ParserElement:
-        """A wording: a hole ends at the first place where the fixed parts behind it stand; the last ones end the
-        text.
-        """
+        """A wording: a hole ends at the first place where the fixed parts behind it stand; the last ones end the text."""
         parts = pattern.parts
         steps: list[pp.ParserElement] = []
         for number, part in enumerate(parts):
@@ -231,7 +228,7 @@ class Reference:
                 if place == 0:
                     # Into its leading literal: a typing error there is found too.
                     lead = _lead(wording).decode("latin-1")
-                    place = len(os.path.commonprefix((lead, text)))
+                    place = next((i for i, c in enumerate(lead) if text[i : i + 1] != c), len(lead))
                     expected = repr(lead[place : place + 24])
                     if place < _LEAST_LEAD:
                         continue

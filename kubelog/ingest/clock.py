@@ -6,6 +6,7 @@ from the reference that the caller gives: a file's age, or what `now=` says. Not
 
 from __future__ import annotations
 
+import copy
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Final
 
@@ -67,6 +68,12 @@ class Clock:
             block.time.append(time)
             block.time_source.append(source)
             block.year_source.append(self.source if time != NONE else 0)
+
+    def fork(self) -> Clock:
+        """A copy that may run ahead: what it learns is forgotten with it."""
+        copied = copy.copy(self)
+        copied.months = dict(self.months)
+        return copied
 
     def _month(self, name: bytes) -> int:
         return self.months.get(name.decode("utf-8", "replace").casefold().rstrip("."), 0)

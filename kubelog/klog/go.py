@@ -63,8 +63,9 @@ def _grammar() -> pp.ParserElement:
     def mark(text: str) -> pp.ParserElement:
         return pp.Suppress(pp.Literal(text)).leave_whitespace()
 
-    value = pp.Forward().leave_whitespace()
-    in_list = pp.Forward().leave_whitespace()
+    value, in_list = pp.Forward(), pp.Forward()
+    value.leave_whitespace()
+    in_list.leave_whitespace()
     # name:value pairs of a struct, and of a map, whose keys may hold dots and slashes
     name, key = r"[A-Za-z_]\w*", r"[^\s:{}\[\]]+"
     in_struct = value | token(rf"(?:(?! {name}:)[^{{}}\[\]])*")
@@ -84,4 +85,5 @@ def _grammar() -> pp.ParserElement:
     tuple_ = (mark("{") + items + mark("}")).leave_whitespace().set_parse_action(lambda tokens: [tokens.as_list()])
     value <<= pp.Optional(mark("&")) + (map_ | struct | list_ | tuple_)
     in_list <<= value | token(r"[^\s{}\[\]]+")
-    return (value | token(r"[^{}\[\]]*")).parse_with_tabs()
+    whole: pp.ParserElement = (value | token(r"[^{}\[\]]*")).parse_with_tabs()
+    return whole

@@ -53,9 +53,7 @@ class HeaderReader:
                 block.body_at.append(body)
 
     def _behind_prefix(self, b: bytes, p: int, e: int) -> tuple[int, int]:
-        """A header behind a short unknown prefix that quotes nothing: where it is and where the message begins, or
-        -1.
-        """
+        """A header behind a short unknown prefix that quotes nothing: where it is and where the message begins, or -1."""
         q = p + 1
         stop = min(e, p + MAX_PREFIX + 1)
         while q < stop and b[q - 1] != 34 and b[q - 1] != 123 and b[q - 1] != 61:

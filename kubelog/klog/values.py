@@ -305,9 +305,7 @@ CONVERT: Final[dict[str, Callable[[bytes], Any]]] = {
 
 
 def pair(value: bytes) -> Any:
-    """The value of a pair as data: quoted text unquoted, bare numbers, booleans and nothing as such, JSON as JSON,
-    %+v as text.
-    """
+    """The value of a pair as data: quoted text unquoted, bare numbers, booleans and nothing as such, JSON as JSON, %+v as text."""
     if value[:1] == b'"' or value[:2] == b"<\n":
         return plain(value)
     if value in (b"<nil>", b"null"):

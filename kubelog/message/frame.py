@@ -24,7 +24,7 @@ def _pandas() -> Any:
 
 def records_frame(records: Iterable[Record]) -> pd.DataFrame:
     """The columns of `parse -o jsonl` but fields and pairs; `path`, `line` and `offset` for the origin."""
-    pd = _pandas()
+    pandas = _pandas()
     names = [name for name in Record.__struct_fields__ if name not in _LEFT_OUT]
     columns: dict[str, list[Any]] = {name: [] for name in (*names, "path", "line", "offset")}
     for record in records:
@@ -34,15 +34,15 @@ def records_frame(records: Iterable[Record]) -> pd.DataFrame:
         columns["line"].append(record.origin.line)
         columns["offset"].append(record.origin.spans[0][0])
     integers = {"pid", "thread", "source_line", "line", "offset"}
-    series = {name: pd.array(values, dtype="Int64") if name in integers else values for name, values in columns.items()}
-    frame = pd.DataFrame(series, columns=list(columns))
-    frame["time"] = pd.to_datetime(frame["time"])
+    series = {name: pandas.array(values, dtype="Int64") if name in integers else values for name, values in columns.items()}
+    frame: pd.DataFrame = pandas.DataFrame(series, columns=list(columns))
+    frame["time"] = pandas.to_datetime(frame["time"])
     return frame
 
 
 def events_frame(events: Iterable[Event], cls: type[Event]) -> pd.DataFrame:
     """time, node, unit, path, line and the fields of one kind; structures as plain data."""
-    pd = _pandas()
+    pandas = _pandas()
     fields = [name for name in cls.__struct_fields__ if name != "seen"]
     rows = []
     for event in events:
@@ -50,8 +50,8 @@ def events_frame(events: Iterable[Event], cls: type[Event]) -> pd.DataFrame:
         row = {"time": seen.time, "node": seen.node, "unit": seen.unit, "path": seen.path, "line": seen.line}
         rows.append(row | {name: _cell(getattr(event, name)) for name in fields})
     names = list(dict.fromkeys(["time", "node", "unit", *fields, "path", "line"]))
-    frame = pd.DataFrame(rows, columns=names)
-    frame["time"] = pd.to_datetime(frame["time"])
+    frame: pd.DataFrame = pandas.DataFrame(rows, columns=names)
+    frame["time"] = pandas.to_datetime(frame["time"])
     return frame
 
 

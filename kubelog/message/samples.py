@@ -25,9 +25,7 @@ class Engine(Protocol):
 
 
 def check_samples(engine: Engine, samples: Iterable[Sample]) -> list[str]:
-    """What is wrong with some grammar files' samples, a line each: `path:line: …`; all samples of a file belong
-    together.
-    """
+    """What is wrong with some grammar files' samples, a line each: `path:line: …`; all samples of a file belong together."""
     problems: list[str] = []
     paths: set[str] = set()
     reached: set[int] = set()
@@ -45,9 +43,7 @@ def check_samples(engine: Engine, samples: Iterable[Sample]) -> list[str]:
 
 
 def read_sample(engine: Engine, sample: Sample) -> tuple[int, Record, int]:
-    """The wording that reads a sample (-1 for none), its record, and how many records the sample is (1 where it is
-    right).
-    """
+    """The wording that reads a sample (-1 for none), its record, and how many records the sample is (1 where it is right)."""
     block = Block(wrapped(sample), Names())
     clock = Clock(engine.table)
     engine.lines(block)

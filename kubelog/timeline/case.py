@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from kubelog.klog.values import PodRef
-from kubelog.message.vocabulary import Event
-from kubelog.timeline.incident import MAX_PODS, Instant, Step, first_step, instant, seen_again, with_step
+from kubelog.message.vocabulary import Event, Heard
+from kubelog.timeline.incident import MAX_HOLES, MAX_PODS, Instant, Step, first_step, instant, seen_again, shifted, with_step
 
 
 class Case(msgspec.Struct, frozen=True, gc=False):
@@ -62,8 +62,19 @@ class Case(msgspec.Struct, frozen=True, gc=False):
         last = now if case.last is None or now.us > case.last.us else case.last
         return msgspec.structs.replace(case, opened=opened, last=last)
 
+    def gap(self, heard: Heard) -> Case:
+        """With the stretch before the run of lines that goes on, where nothing is known of it."""
+        if not heard.past or self.opened is None or self.last is None or len(self.holes) >= MAX_HOLES:
+            return self
+        hole = shifted(self.last, heard.past[-1][1]), shifted(self.last, heard.run_us)
+        if hole[0].us < self.opened.us or hole in self.holes:
+            return self
+        return msgspec.structs.replace(self, holes=(*self.holes, hole))
+
     def close(self, state: str, resolution: str, at: Instant | None) -> Case:
-        """It is over."""
+        """It is over; not before its last sign, whatever a clock that was set back says."""
+        if at is None or (self.last is not None and at.us < self.last.us):
+            at = self.last
         return msgspec.structs.replace(self, state=state, resolution=resolution, closed=at)
 
     def hit(self, *pods: PodRef | None) -> Case:

@@ -5,26 +5,27 @@ Rules only say what is; what is new in it is found here, in one place, so that f
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any, overload
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, ClassVar, overload
 
 import msgspec
 
-from kubelog.timeline.incident import Change, Gap, Incident, Step, by_time, to_json, with_step
+from kubelog.timeline.incident import Change, Gap, Incident, in_order, to_json, with_step
 
 
 def difference(before: Incident | None, after: Incident) -> list[Change]:
     """What leads from one view of an incident to the next."""
     bare = msgspec.structs.replace(after, steps=())
     if before is None:
-        return [Change(bare, "opened"), *(Change(bare, "step", step) for step in after.steps)]
+        opened = [Change(bare, "opened"), *(Change(bare, "step", step) for step in after.steps)]
+        return opened if after.state == "open" else [*opened, Change(bare, "closed")]
     changes: list[Change] = []
     old = {step.id: step for step in before.steps}
-    last = by_time(before.steps[-1]) if before.steps else -(1 << 63)
+    last = before.steps[-1] if before.steps else None
     for step in after.steps:
         known = old.pop(step.id, None)
         if known is None:
-            changes.append(Change(bare, "step" if by_time(step) >= last else "amended", step))
+            changes.append(Change(bare, "step" if last is None or in_order(last) < in_order(step) else "amended", step))
         elif known != step:
             grew = known.text == step.text and known.time == step.time and known.count <= step.count
             changes.append(Change(bare, "updated" if grew else "amended", step))
@@ -44,6 +45,8 @@ def withdrawal(before: Incident) -> Change:
 
 class Timeline:
     """Incidents in the order in which they opened: a sequence, made by folding Changes."""
+
+    html: ClassVar[Callable[[Timeline], str] | None] = None  # how a notebook shows it: set by those who know the views
 
     def __init__(self, changes: Iterable[Change] = ()) -> None:
         self._incidents: dict[str, Incident] = {}
@@ -67,10 +70,10 @@ class Timeline:
                 steps = with_step(steps, change.step)
         self._incidents[new.id] = msgspec.structs.replace(new, steps=steps)
 
-    def keep(self, ids: Iterable[str]) -> None:
-        """Forget all but these incidents."""
-        wanted = set(ids)
-        self._incidents = {id_: one for id_, one in self._incidents.items() if id_ in wanted}
+    def forget(self, ids: Iterable[str]) -> None:
+        """Let go of these incidents."""
+        for id_ in ids:
+            self._incidents.pop(id_, None)
 
     def restore(self, incidents: Iterable[Incident]) -> None:
         """Begin with these incidents."""
@@ -137,8 +140,6 @@ class Timeline:
             frame[name] = pd.to_datetime(frame[name], errors="coerce", format="ISO8601")
         return frame
 
-    def _repr_html_(self) -> str:
-        from importlib import import_module
-
-        # view/ lies to the right of this room: it is asked for by name, when a notebook shows the timeline.
-        return str(import_module("kubelog.view.html").timeline(self))
+    def _repr_html_(self) -> str | None:
+        show = type(self).html
+        return None if show is None else show(self)

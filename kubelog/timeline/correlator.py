@@ -18,7 +18,7 @@ import msgspec
 
 from kubelog.errors import StateError
 from kubelog.message import vocabulary
-from kubelog.message.vocabulary import Event, Heard
+from kubelog.message.vocabulary import GAP_US, Event, Heard
 from kubelog.timeline.changes import Timeline, difference, withdrawal
 from kubelog.timeline.incident import Change, Incident
 from kubelog.timeline.rules import Rule, State
@@ -30,6 +30,8 @@ WANTED: Final[frozenset[str]] = frozenset().union(*(rule.kinds for rule in RULES
 WINDOW_S: Final = 30.0
 # A window never holds more events than this, however many came in its 30 s.
 MAX_WINDOW: Final = 1000
+# A record that may still grow is among the last this many events of its node.
+_GROWING: Final = 64
 STATE_FORMAT: Final = 1
 
 
@@ -51,100 +53,168 @@ class _Machine:
         self.entries: list[_Entry] = []
         self.heard: Heard | None = None
         self.told: dict[str, Incident] = {}
-        self.seen: State | None = None
+        self.seen: State | None = None  # what was told last
+
+    @property
+    def known(self) -> State:
+        """What is known after the last event."""
+        return self.entries[-1].state if self.entries else self.floor
 
     def take(self, event: Event) -> None:
         """Put an event in its place in time."""
         seen = event.seen
-        self.advance(seen.heard)
-        last = self.entries[-1].key if self.entries else -(1 << 62)
-        key = seen.time_us if seen.time_us is not None else last
-        # Older than the window: the clock was set back, or a file is out of order. It counts as said now.
-        if self.heard is not None and key < self.heard.us - self.window_us:
-            key = max(last, key)
-        place = self._replaced(event)
+        self.hear(seen.heard or self._guessed(seen.time_us))
+        place = self._told_before(event)
+        if type(event) is Event:
+            if place is not None:
+                del self.entries[place]
+                self._rework(place)
+            return
         if place is None:
-            place = bisect_right(self.entries, key, key=lambda entry: entry.key)
+            last = self.entries[-1].key if self.entries else -(1 << 62)
+            key = seen.time_us if seen.time_us is not None else last
+            # Older than the window: the clock was set back, or a file is out of order. It counts as said now.
+            if self.heard is not None and key < self.heard.us - self.window_us:
+                key = max(last, self.heard.us)
+            place = self._behind(key)
             self.entries.insert(place, _Entry(key, event, self.floor))
         else:
             self.entries[place].event = event
-        state = self.entries[place - 1].state if place else self.floor
-        for entry in self.entries[place:]:
-            state = entry.state = self._applied(state, entry.event)
+        self._rework(place)
         self._trim()
 
-    def _replaced(self, event: Event) -> int | None:
+    def _guessed(self, time_us: int | None) -> Heard | None:
+        """How far records have come, of an event that does not say."""
+        if time_us is None:
+            return None
+        return Heard(time_us, time_us) if self.heard is None else self.heard.at(time_us)
+
+    def _told_before(self, event: Event) -> int | None:
         """Where the same record stands that came before it was complete."""
-        for place in range(len(self.entries) - 1, max(-1, len(self.entries) - 65), -1):
+        if not event.seen.line:
+            return None
+        for place in range(len(self.entries) - 1, max(-1, len(self.entries) - _GROWING - 1), -1):
             old = self.entries[place].event.seen
             if old.offset == event.seen.offset and old.path == event.seen.path and old.line == event.seen.line:
                 return place
         return None
 
-    def _applied(self, state: State, event: Event) -> State:
-        state = self.rule.settle(state, event.seen.heard, event.seen.time_us)
-        return self.rule.apply(state, event, self.node)
+    def _rework(self, place: int) -> None:
+        """Work out again what is known from this place on."""
+        state = self.entries[place - 1].state if place else self.floor
+        for entry in self.entries[place:]:
+            state = self.rule.settle(state, self.heard, entry.key)
+            state = self.rule.retire(state, entry.key)
+            state = entry.state = self.rule.apply(state, entry.event, self.node)
 
     def _trim(self) -> None:
-        entries = self.entries
+        """Let go what no late line can change any more, and no continuation line."""
+        if self.heard is None:
+            return
+        entries, now = self.entries, self.heard.us
         drop = max(0, len(entries) - MAX_WINDOW)
-        if self.heard is not None:
-            while drop < len(entries) and entries[drop].key < self.heard.us - self.window_us:
-                drop += 1
+        while drop < len(entries):
+            keep_us = self.window_us if len(entries) - drop > _GROWING else max(self.window_us, GAP_US)
+            if entries[drop].key >= now - keep_us:
+                break
+            drop += 1
         if drop:
             self.floor = entries[drop - 1].state
             del entries[:drop]
 
-    def advance(self, heard: Heard | None) -> None:
+    def hear(self, heard: Heard | None) -> None:
         """The node's records have come so far."""
-        if heard is not None and (self.heard is None or heard.us >= self.heard.us):
+        before = self.heard
+        if heard is None or before is None:
+            self.heard = heard or before
+            return
+        if heard.run_us > before.us:
+            self._pass(heard, before)
+        elif (heard.us, -heard.run_us) > (before.us, -before.run_us):
             self.heard = heard
+            if heard.run_us < before.run_us:
+                self._rework(0)
+            elif self.entries and self.entries[-1].key > before.us:
+                self._rework(self._behind(before.us))
+
+    def _pass(self, heard: Heard, before: Heard) -> None:
+        """Runs ended: what was quiet at an end was quiet, whatever comes."""
+        runs = [Heard(end, start, heard.past[:i]) for i, (start, end) in enumerate(heard.past) if end >= before.us]
+        if not runs or runs[0].run_us > before.us:
+            runs.insert(0, before)
+        elif runs[0].run_us < before.run_us:
+            # A late line that is no event moved the beginning of the run.
+            self.heard = runs[0]
+            self._rework(0)
+        first = self._behind(before.us)
+        state = self.entries[first - 1].state if first else self.floor
+        for run in runs:
+            state = self.rule.settle(state, run)
+        self.heard, self.floor = heard, state
+        del self.entries[:first]
+        self._rework(0)
+
+    def _behind(self, us: int) -> int:
+        """The first place behind a time."""
+        return bisect_right(self.entries, us, key=lambda entry: entry.key)
 
     def tell(self) -> list[Change]:
         """What is new."""
-        known = self.entries[-1].state if self.entries else self.floor
-        state = self.rule.settle(known, self.heard)
+        self._trim()
+        state = self.rule.settle(self.known, self.heard)
+        if self.heard is not None:
+            state = self.rule.retire(state, self.heard.us - self.window_us)
         changes: list[Change] = []
-        if state is not self.seen:
+        if state != self.seen:
             self.seen = state
             now: dict[str, Incident] = {}
-            for case in state.cases:
-                incident = self.rule.incident(case, state.memory, self.node)
+            for case, memory in (*state.past, *((case, state.memory) for case in state.cases)):
+                incident = self.rule.incident(case, memory, self.node)
                 now[incident.id] = incident
                 before = self.told.get(incident.id)
                 if before != incident:
                     changes += difference(before, incident)
             changes += [withdrawal(before) for id_, before in self.told.items() if id_ not in now]
             self.told = now
-        self._retire(state)
         return changes
 
-    def _retire(self, state: State) -> None:
-        """Forget what is over for good, so that memory is bounded by what is open."""
-        if self.heard is None:
-            return
-        limit = self.heard.us - self.window_us
-        past = [case for case in state.cases if self.rule.is_past(case, limit)]
-        if not past:
-            return
-        self.floor = self.rule.retire(self.rule.settle(self.floor, self.heard), limit)
+    def _retired(self, heard: Heard, before_us: int) -> State:
+        """The floor without what is over for good; what else is quiet may still turn out not to be."""
+        settled = self.rule.retire(self.rule.settle(self.floor, heard, before_us), before_us)
+        over = {(case.key, case.number) for case, _ in settled.past}
+        cases = tuple(case for case in self.floor.cases if (case.key, case.number) not in over)
+        return msgspec.structs.replace(settled, cases=cases)
+
+    def forget(self) -> list[str]:
+        """The ids of the incidents that are over for good: so that memory is bounded by what is open."""
+        if not self.entries and self.heard is not None:
+            # Nothing can come before this any more.
+            self.floor = self._retired(self.heard, self.heard.us - self.window_us)
+        gone = {(case.key, case.number) for case, _ in self.floor.past}
+        if not gone:
+            return []
+        ids = [self.rule.id_of(case, self.node) for case, _ in self.floor.past]
+        self.floor = self.floor.without(gone)
         for entry in self.entries:
-            entry.state = self.rule.retire(self.rule.settle(entry.state, self.heard), limit)
-        for case in past:
-            self.told.pop(self.rule.incident(case, state.memory, self.node).id, None)
+            entry.state = entry.state.without(gone)
+        for id_ in ids:
+            self.told.pop(id_, None)
         self.seen = None
+        return ids
 
 
 class Correlator:
     """Turns typed events into incidents that open, evolve and close.
 
     `feed` returns what is new at once. `incidents()` are all so far; with `keep_closed=False` only those that are open or may open
-    again, so that memory is bounded by what is open.
+    again, so that memory is bounded by what is open. Of `one_input`, what came before the first line that names a node is of that
+    node.
     """
 
-    def __init__(self, *, window_s: float = WINDOW_S, keep_closed: bool = True) -> None:
+    def __init__(self, *, window_s: float = WINDOW_S, keep_closed: bool = True, one_input: bool = True) -> None:
         self.window_us = int(window_s * 1e6)
-        self.keep_closed = keep_closed
+        self.keep_closed, self.one_input = keep_closed, one_input
+        self.reading: Any = None  # where the reader of the input stands: kept for it by `save`
         self._machines: dict[str | None, list[_Machine]] = {}
         self._timeline = Timeline()
 
@@ -156,25 +226,28 @@ class Correlator:
     def take(self, event: Event) -> None:
         """Take one event without telling: `tell` tells of all that were taken since."""
         for machine in self._of(event.seen.node):
-            if event.kind in machine.rule.kinds:
+            if event.kind in machine.rule.kinds or type(event) is Event:
                 machine.take(event)
             else:
-                machine.advance(event.seen.heard)
+                machine.hear(event.seen.heard)
 
     def advance(self, node: str | None, heard: Heard) -> list[Change]:
         """The records of a node have come so far, though none of them is an event that a rule asks for."""
         for machine in self._of(node):
-            machine.advance(heard)
+            machine.hear(heard)
         return self.tell(node)
 
     def tell(self, node: str | None) -> list[Change]:
         """What is new on a node."""
-        changes = [change for machine in self._of(node) for change in machine.tell()]
-        for change in changes:
-            self._timeline.fold(change)
-        if not self.keep_closed and changes:
-            kept = {id_ for machines in self._machines.values() for machine in machines for id_ in machine.told}
-            self._timeline.keep(kept)
+        changes: list[Change] = []
+        for machine in self._of(node):
+            told = machine.tell()
+            for change in told:
+                self._timeline.fold(change)
+            gone = machine.forget()
+            if gone and not self.keep_closed:
+                self._timeline.forget(gone)
+            changes += told
         return changes
 
     def flush(self) -> list[Change]:
@@ -188,8 +261,17 @@ class Correlator:
     def _of(self, node: str | None) -> list[_Machine]:
         machines = self._machines.get(node)
         if machines is None:
-            machines = self._machines[node] = [_Machine(rule, node, self.window_us) for rule in RULES]
+            if self.one_input and node is not None and list(self._machines) == [None]:
+                machines = self._machines.pop(None)
+                for machine in machines:
+                    machine.node, machine.seen = node, None
+            else:
+                machines = self._new(node)
+            self._machines[node] = machines
         return machines
+
+    def _new(self, node: str | None) -> list[_Machine]:
+        return [_Machine(rule, node, self.window_us) for rule in RULES]
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the state: a temporary file, synced, then renamed, so that a crash leaves the old one or the new one."""
@@ -209,7 +291,7 @@ class Correlator:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Correlator:
-        """The correlator that `save` wrote. Raises StateError where the file is not one, InputError's base OSError where it cannot be read."""
+        """The correlator that `save` wrote. Raises StateError where the file is not one, OSError where it cannot be read."""
         try:
             return cls._from_data(msgspec.msgpack.decode(Path(path).read_bytes()))
         except (msgspec.DecodeError, msgspec.ValidationError, LookupError, TypeError, ValueError, AttributeError) as error:
@@ -230,26 +312,25 @@ class Correlator:
         ]
         incidents = [msgspec.to_builtins(incident) for incident in self._timeline]
         return {
-            "format": STATE_FORMAT, "window_us": self.window_us, "keep_closed": self.keep_closed, "machines": machines,
-            "incidents": incidents,
+            "format": STATE_FORMAT, "window_us": self.window_us, "keep_closed": self.keep_closed, "one_input": self.one_input,
+            "machines": machines, "incidents": incidents, "reading": self.reading,
         }  # fmt: skip
 
     @classmethod
     def _from_data(cls, data: Any) -> Correlator:
         if not isinstance(data, dict) or data.get("format") != STATE_FORMAT:
             raise ValueError("another format")
-        made = cls(window_s=data["window_us"] / 1e6, keep_closed=data["keep_closed"])
+        made = cls(window_s=data["window_us"] / 1e6, keep_closed=data["keep_closed"], one_input=data["one_input"])
         for saved in data["machines"]:
-            machine = next(one for one in made._of(saved["node"]) if one.rule.kind == saved["rule"])
+            of_node = made._machines.setdefault(saved["node"], made._new(saved["node"]))
+            machine = {one.rule.kind: one for one in of_node}[saved["rule"]]
             machine.floor = _state(machine.rule, saved["floor"])
             machine.heard = msgspec.convert(saved["heard"], Heard | None, strict=False)
-            state = machine.floor
-            for key, event_data in saved["entries"]:
-                event = _event(event_data)
-                state = machine._applied(state, event)
-                machine.entries.append(_Entry(key, event, state))
+            machine.entries = [_Entry(key, _event(event), machine.floor) for key, event in saved["entries"]]
+            machine._rework(0)
             machine.told = {one.id: one for one in _incidents(saved["told"])}
         made._timeline.restore(_incidents(data["incidents"]))
+        made.reading = data["reading"]
         return made
 
 
@@ -259,7 +340,8 @@ def _incidents(data: Iterable[Any]) -> list[Incident]:
 
 def _state(rule: Rule, data: Any) -> State:
     state = msgspec.convert(data, State, strict=False)
-    return msgspec.structs.replace(state, memory=msgspec.convert(data["memory"], rule.memory, strict=False))
+    past = tuple((case, msgspec.convert(memory, rule.memory, strict=False)) for case, memory in state.past)
+    return msgspec.structs.replace(state, past=past, memory=msgspec.convert(data["memory"], rule.memory, strict=False))
 
 
 def _event_data(event: Event) -> dict[str, Any]:

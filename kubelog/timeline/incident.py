@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime
+from bisect import insort
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -13,7 +14,7 @@ from kubelog.message.record import plain
 from kubelog.message.vocabulary import Event, Seen
 
 # Bounds of what an incident keeps.
-MAX_EVIDENCE, MAX_STEPS, MAX_PODS = 10, 500, 1000
+MAX_EVIDENCE, MAX_STEPS, MAX_PODS, MAX_HOLES = 10, 500, 1000, 100
 
 
 class Instant(msgspec.Struct, frozen=True, gc=False):
@@ -119,8 +120,9 @@ class Incident(msgspec.Struct, frozen=True, gc=False):
 class Change(msgspec.Struct, frozen=True, gc=False):
     """One thing that the correlator says: `opened`, `step`, `updated`, `amended` or `closed`.
 
-    `incident` is as it now is, its steps left out. A step takes the place of the step with the same `id`, else it is put in by its
-    time; one whose `count` is 0 is taken back. An incident whose `episodes` are 0 is taken back.
+    `incident` is as it now is, its steps left out; incidents stand in the order of `opened`, then `id`. A step replaces the step
+    with the same `id`; one whose `count` is 0 is taken back. Steps stand in the order of `time`, then of the path and line of
+    their first evidence, then `id`; the first 500 count. An incident whose `episodes` are 0 is taken back.
     """
 
     incident: Incident
@@ -159,9 +161,22 @@ def instant(seen: Seen) -> Instant | None:
     """When an event was said."""
     if seen.time_us is None:
         return None
-    from kubelog.ingest.clock import local_text
+    return Instant(seen.time_us, seen.time, None if seen.time is not None else _local(seen.time_us))
 
-    return Instant(seen.time_us, seen.time, None if seen.time is not None else local_text(seen.time_us))
+
+def shifted(time: Instant, us: int) -> Instant:
+    """Another time on the same clock."""
+    if time.time is None:
+        return Instant(us, None, _local(us))
+    zone, by = time.time.tzinfo, timedelta(microseconds=us - time.us)
+    return Instant(us, time.time + by if zone is None else (time.time.astimezone(UTC) + by).astimezone(zone))
+
+
+def _local(us: int) -> str:
+    """A time without its year. Years that were passed without one count 366 days."""
+    from kubelog.ingest.clock import DAY, local_text
+
+    return local_text(us % (366 * DAY))
 
 
 def evidence(event: Event) -> Evidence:
@@ -177,22 +192,16 @@ def with_evidence(kept: tuple[Evidence, ...], one: Evidence) -> tuple[Evidence, 
     return (*kept, one) if len(kept) < MAX_EVIDENCE else (*kept[:-1], one)
 
 
-def by_time(step: Step) -> int:
-    """The order of steps; one without a time stands first."""
-    return step.time.us if step.time else -(1 << 62)
+def in_order(step: Step) -> tuple[int, str, int, str]:
+    """The order of steps: of time, then of their first evidence. One without a time stands first."""
+    first = step.evidence[0] if step.evidence else Evidence("", 0, 0)
+    return step.time.us if step.time else -(1 << 62), first.path, first.line, step.id
 
 
 def with_step(steps: tuple[Step, ...], step: Step) -> tuple[Step, ...]:
-    """Steps in time order with `step` in the place of the one with its id, or put in behind those of its time."""
+    """Steps in order, with `step` instead of the one with its id."""
     kept = [one for one in steps if one.id != step.id]
-    replaced = next((i for i, one in enumerate(steps) if one.id == step.id), None)
-    if replaced is not None and by_time(steps[replaced]) == by_time(step):
-        kept.insert(replaced, step)
-        return tuple(kept)
-    at = len(kept)
-    while at and by_time(kept[at - 1]) > by_time(step):
-        at -= 1
-    kept.insert(at, step)
+    insort(kept, step, key=in_order)
     return tuple(kept[:MAX_STEPS])
 
 

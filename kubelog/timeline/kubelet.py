@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from kubelog.message.vocabulary import (
@@ -20,16 +22,22 @@ from kubelog.timeline.release import FIRST, LAST, minors
 # systemd's line and the kubelet's own lines of one start lie closer together than this.
 _ONE_START_US = 60_000_000
 _KEPT = 8
+# Filesystems of the kernel's own, which hold no data of a kubelet.
+_VIRTUAL: Final = ("tmpfs", "devtmpfs", "udev", "overlay", "shm", "none", "cgroup", "cgmfs")
 
 
 class Start(msgspec.Struct, frozen=True, gc=False):
-    """A start of the kubelet; `thresholds` is None where it is not known what it was started with."""
+    """A start of the kubelet; `thresholds` is None where it is not known what it was started with.
+
+    A start is `listed` where only a listing (`systemctl status`) tells of it.
+    """
 
     number: int
     time: Instant | None
     thresholds: tuple[Threshold, ...] | None
     releases: tuple[int, int]
     evidence: tuple[Evidence, ...]
+    listed: bool = False
 
     @property
     def flags(self) -> tuple[str, ...]:
@@ -54,6 +62,11 @@ class Usage(msgspec.Struct, frozen=True, gc=False):
     available_bytes: int
     used: float
     evidence: Evidence
+
+    @property
+    def is_disk(self) -> bool:
+        """Whether it holds data: not a filesystem of the kernel's own, nor a container's view of another one."""
+        return self.filesystem not in _VIRTUAL and not self.mount.startswith(("/sys", "/proc", "/dev", "/run"))
 
 
 class Row(msgspec.Struct, frozen=True, gc=False):
@@ -86,6 +99,7 @@ class Kubelet(msgspec.Struct, frozen=True, gc=False):
     usages: tuple[Usage, ...] = ()
     flags: tuple[Flags, ...] = ()
     version: str | None = None
+    started: int = 0  # how many starts there were
 
     def told(self, event: Event) -> Kubelet:
         """With what one event says of the kubelet."""
@@ -97,40 +111,54 @@ class Kubelet(msgspec.Struct, frozen=True, gc=False):
                 return self._started(event, known, minors(settings or {}) if settings else None)
             case KubeletVersion(version=version):
                 return msgspec.structs.replace(self, version=version)
-            case ClusterEvent():
+            case ClusterEvent(reason="EvictionThresholdMet"):
                 return msgspec.structs.replace(self, rows=(*self.rows, _row(event))[-64:])
             case FilesystemUsage():
-                return msgspec.structs.replace(self, usages=(*self.usages, _usage(event))[-64:])
+                one = _usage(event)
+                return msgspec.structs.replace(self, usages=(*self.usages, one)[-64:]) if one.is_disk else self
             case KubeletFlags():
-                one = Flags(
-                    event.flags or {}, bool(event.complete), tuple(event.variables or ()), event.process_id, evidence(event)
-                )
-                return msgspec.structs.replace(self, flags=(*self.flags, one)[-64:])
+                variables = tuple(event.variables or ())
+                flags = Flags(event.flags or {}, bool(event.complete), variables, event.process_id, evidence(event))
+                return msgspec.structs.replace(self, flags=(*self.flags, flags)[-64:])
         return self
 
     def _started(self, event: Event, thresholds: tuple[Threshold, ...] | None, releases: tuple[int, int] | None) -> Kubelet:
-        now, last = instant(event.seen), self.start
-        same = last is not None and now is not None and last.time is not None and abs(now.us - last.time.us) < _ONE_START_US
-        if same and last is not None and (last.thresholds is None or thresholds is None):
-            start = msgspec.structs.replace(
-                last,
-                thresholds=thresholds if thresholds is not None else last.thresholds,
-                releases=releases or last.releases,
-                evidence=(*last.evidence, evidence(event))[:4],
-            )
-            return msgspec.structs.replace(self, starts=(*self.starts[:-1], start))
-        number = last.number + 1 if last else 1
-        start = Start(number, now, thresholds, releases or (FIRST, LAST), (evidence(event),))
-        return msgspec.structs.replace(self, starts=(*self.starts, start)[-_KEPT:])
+        now, listed = instant(event.seen), isinstance(event, UnitStarted) and event.seen.unit is None
+        for at in reversed(range(len(self.starts))):
+            if _is_one(self.starts[at], now, thresholds is not None, listed):
+                one = self.starts[at]
+                start = msgspec.structs.replace(
+                    one,
+                    time=now if one.listed else one.time,
+                    thresholds=thresholds if thresholds is not None else one.thresholds,
+                    releases=releases or one.releases,
+                    evidence=(*one.evidence, evidence(event))[:4],
+                    listed=one.listed and listed,
+                )
+                return msgspec.structs.replace(self, starts=(*self.starts[:at], start, *self.starts[at + 1 :]))
+        number = self.started + 1
+        start = Start(number, now, thresholds, releases or (FIRST, LAST), (evidence(event),), listed)
+        # One that is told too late to be put in its place among the events is put in its place here.
+        at = len(self.starts)
+        while at and now is not None and _us_of(self.starts[at - 1]) > now.us:
+            at -= 1
+        starts = (*self.starts[:at], start, *self.starts[at:])[-_KEPT:]
+        return msgspec.structs.replace(self, starts=starts, started=number)
 
-    @property
-    def start(self) -> Start | None:
-        """The last start."""
-        return self.starts[-1] if self.starts else None
+    def start_of(self, event: Event) -> Start | None:
+        """The start that an event tells of."""
+        one = evidence(event)
+        return next((start for start in reversed(self.starts) if one in start.evidence), None)
 
-    def configured(self, before: int = 1 << 62) -> Start | None:
-        """The last start with known thresholds among those numbered below `before`."""
-        return next((one for one in reversed(self.starts) if one.thresholds is not None and one.number < before), None)
+    def configured(self, before: Start | None = None) -> Start | None:
+        """The last start with known thresholds; of those before a start where one is given."""
+        found = None
+        for one in self.starts:
+            if before is not None and one.number == before.number:
+                break
+            if one.thresholds is not None:
+                found = one
+        return found
 
     @property
     def releases(self) -> tuple[int, int]:
@@ -141,6 +169,19 @@ class Kubelet(msgspec.Struct, frozen=True, gc=False):
                 return int(digits), int(digits)
         start = self.configured()
         return start.releases if start else (FIRST, LAST)
+
+
+def _is_one(start: Start, now: Instant | None, configured: bool, listed: bool) -> bool:
+    """Whether an event is of this start: systemd's line, then the kubelet's Node Config; a listing tells it once more."""
+    if now is None or start.time is None:
+        return configured and start.thresholds is None and not start.listed
+    if abs(now.us - start.time.us) >= _ONE_START_US:
+        return False
+    return listed or start.listed or (configured and start.thresholds is None and start.time.us <= now.us)
+
+
+def _us_of(start: Start) -> int:
+    return start.time.us if start.time is not None else -(1 << 62)
 
 
 def _row(event: ClusterEvent) -> Row:

@@ -17,10 +17,11 @@ class State(msgspec.Struct, frozen=True, gc=False):
     cases: tuple[Case, ...] = ()
     numbers: dict[str, int] = {}
     memory: Any = None
+    past: tuple[tuple[Case, Any], ...] = ()  # cases that nothing can open again, with the memory that they end with
 
     def latest(self, key: str) -> Case | None:
         """The last case of a key that is still kept."""
-        return next((case for case in reversed(self.cases) if case.key == key), None)
+        return max((case for case in self.cases if case.key == key), key=lambda case: case.number, default=None)
 
     def put(self, case: Case) -> State:
         """With this case in the place of its former self."""
@@ -31,6 +32,10 @@ class State(msgspec.Struct, frozen=True, gc=False):
         """A new case of a key."""
         number = self.numbers.get(key, 0) + 1
         return msgspec.structs.replace(self, numbers={**self.numbers, key: number}), Case(key, number, subject)
+
+    def without(self, gone: set[tuple[str, int]]) -> State:
+        """Without past cases of these keys and numbers."""
+        return msgspec.structs.replace(self, past=tuple(one for one in self.past if (one[0].key, one[0].number) not in gone))
 
 
 class Explanation(msgspec.Struct, frozen=True, gc=False):
@@ -67,21 +72,32 @@ class Rule:
         return case.close("resolved", "quiet", case.last)
 
     def settle(self, state: State, heard: Heard | None, until_us: int | None = None) -> State:
-        """Close what has been quiet until `until_us`; time counts only where the log has lines."""
+        """Close what has been quiet until `until_us`, and keep the gap before that."""
         if heard is None:
             return state
         now = heard.us if until_us is None else min(heard.us, until_us)
         for case in state.cases:
             if case.is_open and case.last is not None:
-                quiet_us = max(now - max(case.last.us, heard.run_us), heard.quiet_us)
-                if quiet_us >= self.quiet_s * 1e6:
-                    state = state.put(self.quiet(case))
+                after = case.gap(heard) if now >= heard.run_us else case
+                if self.is_quiet(case.last, heard, now):
+                    after = self.quiet(after)
+                if after is not case:
+                    state = state.put(after)
         return state
 
+    def is_quiet(self, last: Instant, heard: Heard, now: int) -> bool:
+        """Whether nothing was said for `quiet_s`. Time counts only where the log has lines, or where it goes on a third time."""
+        if now - max(last.us, heard.run_us) >= self.quiet_s * 1e6:
+            return True
+        return now >= heard.run_us and len(heard.past) > 1 and heard.past[-2][0] > last.us
+
     def retire(self, state: State, before_us: int) -> State:
-        """Forget what was closed so long ago that nothing can open it again."""
-        kept = tuple(case for case in state.cases if not self.is_past(case, before_us))
-        return state if len(kept) == len(state.cases) else msgspec.structs.replace(state, cases=kept)
+        """Put by what was closed so long ago that nothing can open it again."""
+        past = tuple((case, state.memory) for case in state.cases if self.is_past(case, before_us))
+        if not past:
+            return state
+        cases = tuple(case for case in state.cases if not self.is_past(case, before_us))
+        return msgspec.structs.replace(state, cases=cases, past=(*state.past, *past))
 
     def is_past(self, case: Case, before_us: int) -> bool:
         return not case.is_open and case.closed is not None and case.closed.us + self.reopen_s * 1e6 < before_us
@@ -92,6 +108,9 @@ class Rule:
             return True
         return now.us - case.closed.us <= self.reopen_s * 1e6
 
+    def id_of(self, case: Case, node: str | None) -> str:
+        return incident_id(self.kind, node, case.key, case.number)
+
     def incident(self, case: Case, memory: Any, node: str | None) -> Incident:
         """A case as users see it."""
         told = self.explain(case, memory, node)
@@ -99,7 +118,7 @@ class Rule:
             Gap(start, end, node, "silence", "no line of this node while the incident was open") for start, end in case.holes
         )
         return Incident(
-            id=incident_id(self.kind, node, case.key, case.number),
+            id=self.id_of(case, node),
             kind=self.kind,
             node=node,
             nodes=(node,) if node is not None else (),

@@ -8,14 +8,15 @@ when a log that goes on has been quiet for 10 minutes.
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import ClassVar, Final
 
-from kubelog.ingest.clock import local_text
+import msgspec
+
 from kubelog.klog.values import PodRef
 from kubelog.message.vocabulary import (
     ClusterEvent,
     Event,
+    EvictionCleanupTimedOut,
     EvictionCriticalPodSkipped,
     EvictionFailed,
     EvictionNoActivePods,
@@ -25,14 +26,12 @@ from kubelog.message.vocabulary import (
     EvictionPodsRequired,
     EvictionReclaimAttempted,
     EvictionReclaimed,
-    EvictionCleanupTimedOut,
     FilesystemUsage,
     KubeletFlags,
     KubeletVersion,
     NodeConditionChanged,
     NodeConfig,
     PodAdmissionRejected,
-    Seen,
     UnitStarted,
 )
 from kubelog.timeline.case import Case
@@ -43,7 +42,8 @@ from kubelog.timeline.rules.node_pressure_words import condition_of, eased, expl
 
 # A kubelet that starts reports the conditions that it has not looked at yet.
 _START_US: Final = 30_000_000
-_MAX_HOLES: Final = 100
+# So long a kubelet keeps a condition after the last sign of it (--eviction-pressure-transition-period).
+_TRANSITION_US: Final = 300_000_000
 _PRESSURES: Final = ("DiskPressure", "MemoryPressure", "PIDPressure")
 
 
@@ -63,17 +63,17 @@ class NodePressureEviction(Rule):
     memory = Kubelet
 
     def apply(self, state: State, event: Event, node: str | None) -> State:
-        before: Kubelet = state.memory
-        after = before.told(event)
-        if after is not before:
-            state = _with_memory(state, after)
+        memory: Kubelet = state.memory
+        told = memory.told(event)
+        if told is not memory:
+            state = msgspec.structs.replace(state, memory=told)
         match event:
             case UnitStarted(unit="kubelet") | NodeConfig():
-                return self._restarted(state, event, before)
+                return self._restarted(state, event)
             case ClusterEvent(reason="EvictionThresholdMet"):
                 return self._tabled(state, event)
             case EvictionReclaimAttempted(resource=resource):
-                return self._sign(state, event, resource, f"Kubelet begins to reclaim {resource or 'a resource'}", fresh=True)
+                return self._sign(state, event, resource, f"Kubelet begins to reclaim {resource or 'a resource'}")
             case EvictionReclaimed(resource=resource):
                 return self._reclaimed(state, event, resource)
             case EvictionPodsRequired(resource=resource):
@@ -86,11 +86,9 @@ class NodePressureEviction(Rule):
             case EvictionPodEvicted(pod=pod):
                 return self._goes_on(state, event, "Pods are evicted", pod, critical=True)
             case EvictionPodsCleaned(pods=pods):
-                return self._goes_on(state, event, "Evicted pods are cleaned up", *(pods or ()))
+                return self._aftermath(state, event, "Evicted pods are cleaned up", *(pods or ()))
             case EvictionCleanupTimedOut(pods=pods):
-                return self._goes_on(
-                    state, event, "Evicted pods are not gone after 30 s: nothing is freed yet", *(pods or ()), critical=True
-                )
+                return self._aftermath(state, event, "Evicted pods are not gone after 30 s: nothing is freed yet", *(pods or ()))
             case EvictionFailed():
                 return self._goes_on(state, event, "None of the ranked pods could be evicted", critical=True)
             case EvictionCriticalPodSkipped():
@@ -112,60 +110,69 @@ class NodePressureEviction(Rule):
     def explain(self, case: Case, memory: Kubelet, node: str | None) -> Explanation:
         return explain(case, memory, node)
 
-    def _sign(
-        self, state: State, event: Event, resource: str | None, text: str, *, fresh: bool = False, critical: bool = False
-    ) -> State:
-        """A sign that names its resource; a fresh one begins an episode where none is open."""
-        condition = condition_of(resource)
-        state, case = self._case(state, event, condition, resource, fresh)
+    def _sign(self, state: State, event: Event, resource: str | None, text: str, *, critical: bool = False) -> State:
+        """A sign that names its resource."""
+        state, case = self._case(state, event, condition_of(resource), resource)
         if not case.subject.get("resource") and resource:
             case = case.replace(subject={"resource": resource})
-        case = _continued(case, event).said(event, text, resource or "").sign(event)
+        case = case.said(event, text, resource or "").sign(event)
         return state.put(_escalated(case, critical))
 
     def _goes_on(self, state: State, event: Event, text: str, *pods: PodRef | None, critical: bool = False) -> State:
         """A sign that names no resource belongs to the case that was last spoken of."""
-        open_ = [case for case in state.cases if case.is_open] or [
-            case for case in state.cases if self.reopens(case, instant(event.seen))
-        ]
-        condition = max(open_, key=_last_us).key if open_ else "DiskPressure"
-        state, case = self._case(state, event, condition, None, False)
-        case = _continued(case, event).said(event, text).sign(event).hit(*pods)
+        spoken = self._spoken_of(state, event)
+        state, case = self._case(state, event, spoken.key if spoken else "DiskPressure", None)
+        case = case.said(event, text).sign(event).hit(*pods)
         return state.put(_escalated(case, critical))
 
+    def _aftermath(self, state: State, event: Event, text: str, *pods: PodRef | None) -> State:
+        """What follows an eviction opens no case again."""
+        case = self._spoken_of(state, event)
+        if case is None or case.is_open:
+            return self._goes_on(state, event, text, *pods, critical=True)
+        return state.put(case.said(event, text).hit(*pods))
+
+    def _spoken_of(self, state: State, event: Event) -> Case | None:
+        cases = [case for case in state.cases if case.is_open]
+        cases = cases or [case for case in state.cases if self.reopens(case, instant(event.seen))]
+        return max(cases, key=_last_us, default=None)
+
     def _rejected(self, state: State, event: Event, condition: str, pod: PodRef | None) -> State:
-        state, case = self._case(state, event, condition, None, False)
-        case = _continued(case, event).said(event, f"Pods are rejected: the node has {condition}", condition).sign(event).hit(pod)
+        state, case = self._case(state, event, condition, None)
+        case = case.said(event, f"Pods are rejected: the node has {condition}", condition).sign(event).hit(pod)
         return state.put(_escalated(case, True))
 
     def _reported(self, state: State, event: Event, condition: str, status: bool) -> State:
         if status:
-            state, case = self._case(state, event, condition, None, False)
-            return state.put(_continued(case, event).said(event, f"Node reports {condition}", "begins").sign(event))
-        case, now = state.latest(condition), instant(event.seen)
-        if case is None or not case.is_open or now is None:
+            state, case = self._case(state, event, condition, None)
+            return state.put(case.said(event, f"Node reports {condition}", "begins").sign(event))
+        latest, now = state.latest(condition), instant(event.seen)
+        if latest is None or not latest.is_open or now is None or _is_starting(state.memory, now):
             return state
-        started = case.marks.get("started_us")
-        if started is not None and now.us - started < _START_US:
-            return state
-        case = case.said(event, f"Node reports that {condition} is over", "ends")
+        case = latest.said(event, f"Node reports that {condition} is over", "ends")
         return state.put(case.close("resolved", "condition-cleared", now))
 
     def _reclaimed(self, state: State, event: Event, resource: str | None) -> State:
-        case = state.latest(condition_of(resource))
-        if case is None or not case.is_open:
-            return state
-        case = case.said(event, f"{resource or 'The resource'} is reclaimed without evicting a pod", resource or "")
+        latest = state.latest(condition_of(resource))
+        text = f"{resource or 'The resource'} is reclaimed without evicting a pod"
+        if latest is not None and not latest.is_open and self.reopens(latest, instant(event.seen)):
+            return state.put(latest.said(event, text, resource or ""))
+        state, case = self._case(state, event, condition_of(resource), resource)
+        case = case.said(event, text, resource or "").sign(event)
         return state.put(case.close("resolved", "recovered", instant(event.seen)))
 
-    def _case(self, state: State, event: Event, condition: str, resource: str | None, fresh: bool) -> tuple[State, Case]:
+    def _case(self, state: State, event: Event, condition: str, resource: str | None) -> tuple[State, Case]:
         """The case that a sign belongs to: the open one, one that it opens again, or a new one."""
-        case = state.latest(condition)
-        if case is None or not self.reopens(case, instant(event.seen)):
+        case, now = state.latest(condition), instant(event.seen)
+        if case is None or not self.reopens(case, now):
             return state.begin(condition, {"resource": resource} if resource else {})
-        if not case.is_open and fresh:
-            case = case.replace(episodes=case.episodes + 1, phase=case.phase + 1)
-        return state, case
+        if "table" in case.marks:
+            # What a table said gives way to the log.
+            return state, Case(case.key, case.number, case.subject)
+        if case.is_open or _is_same_episode(case, now):
+            return state, case
+        again = 0 if case.resolution == "config-changed" else 1
+        return state, case.replace(episodes=case.episodes + again, phase=case.phase + 1)
 
     def _tabled(self, state: State, event: ClusterEvent) -> State:
         """A row of an events table tells of a case that the log may not show."""
@@ -173,86 +180,87 @@ class NodePressureEviction(Rule):
         resource = words[-1] if len(words) == 4 and words[:3] == ["Attempting", "to", "reclaim"] else None
         condition = condition_of(resource)
         case = state.latest(condition)
+        first, last = _row_times(state.memory, event)
         if case is None:
+            if last is None and state.numbers.get(condition):
+                return state
             state, case = state.begin(condition, {"resource": resource} if resource else {})
-            case = case.replace(marks={"table": 1}, episodes=1)
+            case = case.replace(marks={"table": 1})
         if "table" not in case.marks:
             return state
         case = case.said(event, f"Events table: kubelet attempts to reclaim {resource or 'a resource'}", "table")
-        first, last = state.memory.rows[-1].first, state.memory.rows[-1].last
         if first is not None and (case.opened is None or first.us < case.opened.us):
             case = case.replace(opened=first)
         if last is not None and (case.last is None or last.us > case.last.us):
             case = case.replace(last=last)
         return state.put(case)
 
-    def _restarted(self, state: State, event: Event, before: Kubelet) -> State:
-        """A start of the kubelet: a step of every open case, and an end where it changed the threshold."""
-        start: Start | None = state.memory.start
+    def _restarted(self, state: State, event: Event) -> State:
+        """A start of the kubelet: a step of the cases that it falls into, and an end where it changed the threshold."""
+        memory: Kubelet = state.memory
+        start = memory.start_of(event)
         if start is None:
             return state
-        previous = state.memory.configured(start.number)
+        is_last, previous = start is memory.starts[-1], memory.configured(start)
         for case in state.cases:
-            again = case.marks.get("start") == start.number
-            if not case.is_open and not again:
+            again = any(step.id == _start_id(start) for step in case.steps)
+            if not again and not (case.is_open if is_last else _spans(case, start)):
                 continue
-            if not again:
-                case = _with_hole(case, event).replace(phase=case.phase + 1)
+            if not again and is_last:
+                case = case.replace(phase=case.phase + 1)
             case = _with_start(case, event, start)
-            if case.is_open and previous is not None and start.thresholds is not None and eased(case, previous, start):
-                case = case.close("mitigated", "config-changed", instant(event.seen))
+            if is_last:
+                case = case.replace(marks={**case.marks, "start": start.number} | _started_us(start))
+                if case.is_open and previous is not None and start.thresholds is not None and eased(case, previous, start):
+                    case = case.close("mitigated", "config-changed", instant(event.seen))
             state = state.put(case)
         return state
 
 
-def _with_memory(state: State, memory: Kubelet) -> State:
-    return State(state.cases, state.numbers, memory)
+def _start_id(start: Start) -> str:
+    return f"KubeletStarted-{start.number}"
 
 
 def _with_start(case: Case, event: Event, start: Start) -> Case:
     """The step of a start; systemd's line and the kubelet's Node Config are one."""
-    id_ = f"KubeletStarted-{start.number}"
-    known = next((step for step in case.steps if step.id == id_), None)
-    flags = start.flags
-    if start.thresholds is None:
+    known = next((step for step in case.steps if step.id == _start_id(start)), None)
+    if start.listed:
+        text = "Kubelet is restarted (systemctl status tells it; the log does not show it)"
+    elif start.thresholds is None:
         text = "Kubelet is restarted"
     else:
-        text = "Kubelet is restarted with " + (", ".join(flags) if flags else "no eviction threshold at all")
-    now = instant(event.seen)
-    first = known.first if known else start.time
-    step = Step(id_, start.time, "KubeletStarted", text, 1, first, now, start.evidence)
-    marks = {**case.marks, "start": start.number}
-    if now is not None:
-        marks["started_us"] = now.us
-    return case.replace(steps=with_step(case.steps, step), marks=marks)
+        text = "Kubelet is restarted with " + (", ".join(start.flags) or "no eviction threshold at all")
+    times = [one for one in (start.time, instant(event.seen), known.last if known else None) if one is not None]
+    last = max(times, key=lambda one: one.us, default=None)
+    step = Step(_start_id(start), start.time, "KubeletStarted", text, 1, start.time, last, start.evidence)
+    return case.replace(steps=with_step(case.steps, step))
 
 
-def _continued(case: Case, event: Event) -> Case:
-    """A case at its next sign: what a table said gives way to the log, and a hole in the log is kept."""
-    if "table" not in case.marks:
-        return _with_hole(case, event)
-    steps = tuple(step for step in case.steps if step.kind != "ClusterEvent")
-    counts = {kind: n for kind, n in case.counts.items() if kind != "ClusterEvent"}
-    marks = {name: value for name, value in case.marks.items() if name != "table"}
-    return case.replace(steps=steps, counts=counts, opened=None, last=None, marks=marks)
+def _started_us(start: Start) -> dict[str, int]:
+    return {} if start.time is None else {"started_us": start.time.us}
 
 
-def _with_hole(case: Case, event: Event) -> Case:
-    """An open case keeps the stretches of which the log tells nothing."""
-    seen, heard = event.seen, event.seen.heard
-    if heard is None or heard.before_us is None or seen.time_us is None or not case.is_open or case.opened is None:
-        return case
-    start, end = _moved(seen, heard.before_us), _moved(seen, heard.run_us)
-    if start.us < case.opened.us or (start, end) in case.holes or len(case.holes) >= _MAX_HOLES:
-        return case
-    return case.replace(holes=(*case.holes, (start, end)))
+def _spans(case: Case, start: Start) -> bool:
+    """Whether a start that is told too late falls into a case."""
+    if start.time is None or case.opened is None or start.time.us < case.opened.us:
+        return False
+    return case.closed is None or start.time.us <= case.closed.us
 
 
-def _moved(seen: Seen, us: int) -> Instant:
-    """Another time on the clock of an event."""
-    if seen.time is None or seen.time_us is None:
-        return Instant(us, None, local_text(us))
-    return Instant(us, seen.time + timedelta(microseconds=us - seen.time_us))
+def _is_starting(memory: Kubelet, now: Instant) -> bool:
+    return any(start.time is not None and 0 <= now.us - start.time.us < _START_US for start in memory.starts)
+
+
+def _is_same_episode(case: Case, now: Instant | None) -> bool:
+    """Reclaiming was enough, but the condition stands until the transition period is over: what comes until then is one with it."""
+    return (
+        case.resolution == "recovered" and case.closed is not None and now is not None and now.us - case.closed.us < _TRANSITION_US
+    )
+
+
+def _row_times(memory: Kubelet, event: ClusterEvent) -> tuple[Instant | None, Instant | None]:
+    row = memory.rows[-1] if memory.rows else None
+    return (row.first, row.last) if row else (None, None)
 
 
 def _escalated(case: Case, critical: bool) -> Case:

@@ -17,7 +17,9 @@ _CONDITION: Final = {"memory": "MemoryPressure", "allocatableMemory": "MemoryPre
 # resource → the signals that starve it
 _SIGNALS: Final = {
     "nodefs": ("nodefs.available",),
+    "nodefsInodes": ("nodefs.inodesFree",),
     "imagefs": ("imagefs.available",),
+    "imagefsInodes": ("imagefs.inodesFree",),
     "memory": ("memory.available", "allocatableMemory.available"),
     "pids": ("pid.available",),
     "inodes": ("nodefs.inodesFree", "imagefs.inodesFree", "containerfs.inodesFree"),
@@ -26,8 +28,6 @@ _SIGNALS: Final = {
 # What a kubelet watches when nothing is set, by the release that brought it (pkg/kubelet/apis/config, Linux).
 _DEFAULTS: Final = ("memory.available<100Mi", "nodefs.available<10%", "nodefs.inodesFree<5%", "imagefs.available<15%")
 _KUBELET_ROOT: Final = "/var/lib/kubelet"
-# Filesystems of the kernel's own, which hold no data of a kubelet.
-_VIRTUAL: Final = ("tmpfs", "devtmpfs", "udev", "overlay", "shm", "none", "cgroup", "cgmfs")
 
 
 def condition_of(resource: str | None) -> str:
@@ -102,7 +102,7 @@ def _in_force(case: Case, memory: Kubelet) -> Start | None:
     """The start whose thresholds were in force while the case went on, as far as the log says: else the first one seen after."""
     end = _closing_start(case, memory)
     if end is not None:
-        return memory.configured(end.number)
+        return memory.configured(end)
     last = case.last.us if case.last else None
     known = [one for one in memory.starts if one.thresholds is not None]
     before = [one for one in known if last is None or one.time is None or one.time.us <= last]
@@ -195,11 +195,18 @@ def _cause(case: Case, memory: Kubelet) -> Cause | None:
             "likely" if case.counts.get("EvictionReclaimAttempted") or case.counts.get("EvictionPodsRequired") else "possible"
         )
     else:
-        # Known for the kubelet that complained, or only for one that came later.
-        last = case.last.us if case.last else None
-        known = start is not None and start.time is not None and last is not None and start.time.us <= last
-        confidence = "certain" if known else "likely"
+        confidence = "certain" if _is_proved(case, memory, start) else "likely"
     return Cause(text + ".", confidence, tuple(dict.fromkeys(because)))
+
+
+def _is_proved(case: Case, memory: Kubelet, start: Start | None) -> bool:
+    """Whether a start's thresholds are known to be those of the kubelet that complained, without a gap between its signs."""
+    if start is None or start.time is None or case.last is None or start.time.us > case.last.us:
+        return False
+    unknown = [one for one in memory.starts if one.thresholds is None and one.time is not None]
+    if any(start.time.us < one.time.us <= case.last.us for one in unknown if one.time is not None):
+        return False
+    return all(begin.us >= case.last.us for begin, _ in case.holes)
 
 
 def _findings(case: Case, memory: Kubelet) -> Iterator[Finding]:
@@ -216,9 +223,10 @@ def _findings(case: Case, memory: Kubelet) -> Iterator[Finding]:
         total = max(row.count for row in table)
         yield Finding(
             "since-before",
-            f"The cluster's events tell that reclaiming had gone on long before this log: {_since(table)}, {total:,} times.",
+            f"The cluster's events tell that reclaiming had gone on before this log: {_since(table)}, {total:,} times.",
             tuple(row.evidence for row in table),
         )
+    yield from _unlogged(case, memory)
     yield from _disks(case, memory)
     yield from _flag_findings(case, memory, end)
     if case.episodes > 1:
@@ -232,9 +240,23 @@ def _findings(case: Case, memory: Kubelet) -> Iterator[Finding]:
         )
 
 
+def _unlogged(case: Case, memory: Kubelet) -> Iterator[Finding]:
+    """Starts that only a listing tells of."""
+    shown = {one for step in case.steps if step.kind == "KubeletStarted" for one in step.evidence}
+    starts = [one for one in memory.starts if one.listed and not shown.isdisjoint(one.evidence)]
+    if starts:
+        times = _and([_clock(one.time, case.opened) for one in starts])
+        yield Finding(
+            "start-not-in-log",
+            f"systemctl status tells that the kubelet was started at {times}; the log has no line of that: the log is not whole, "
+            "and with which thresholds the kubelet ran then is not known.",
+            tuple(one for start in starts for one in start.evidence),
+        )
+
+
 def _dropped(case: Case, memory: Kubelet, end: Start) -> Iterator[Finding]:
     """Thresholds that a new --eviction-hard silently switched off."""
-    previous = memory.configured(end.number)
+    previous = memory.configured(end)
     new = {one.signal for one in end.thresholds or ()}
     lost = [flag for flag in (previous.flags if previous else ()) if flag.split("<")[0] not in new]
     if not lost or previous is None:
@@ -254,18 +276,15 @@ def _disks(case: Case, memory: Kubelet) -> Iterator[Finding]:
     limit = next((one for one in _watched(case, _in_force(case, memory)) if one.percentage), None)
     left = full.available_bytes / full.size_bytes if full.size_bytes else 0.0
     under = f", under the {round((limit.percentage or 0) * 100, 4):g} %" if limit and left < (limit.percentage or 0) else ""
-    yield Finding(
-        "filesystem-usage",
-        f"df: {full.mount} ({full.filesystem}) is {_percent(full.used)} used, {size(full.available_bytes)} left ({_percent(left)}{under}).",
-        (full.evidence,),
-    )
-    roomy = [one for one in _data_disks(memory) if one.mount != full.mount and one.used < 0.8]
+    text = f"df: {full.mount} ({full.filesystem}) is {_percent(full.used)} used, {size(full.available_bytes)} left"
+    yield Finding("filesystem-usage", f"{text} ({_percent(left)}{under}).", (full.evidence,))
+    roomy = [one for one in memory.usages if one.mount != full.mount and one.used < 0.8]
     if roomy and case.subject.get("resource") in ("nodefs", "ephemeral-storage"):
         names = _and([f"{one.mount} ({one.filesystem}) at {_percent(one.used)}" for one in roomy])
         yield Finding(
             "other-filesystem",
-            f"df: {names} {'has' if len(roomy) == 1 else 'have'} room: where images live on a filesystem of their own, imagefs is fine "
-            f"and {full.mount}, the kubelet's nodefs, is the trouble.",
+            f"df: {names} {'has' if len(roomy) == 1 else 'have'} room: where images live on a filesystem of their own, "
+            f"imagefs is fine and {full.mount}, the kubelet's nodefs, is the trouble.",
             tuple(one.evidence for one in roomy),
         )
 
@@ -285,7 +304,9 @@ def _flag_findings(case: Case, memory: Kubelet, end: Start | None) -> Iterator[F
     evidence = tuple(one.evidence for one in (whole or memory.flags))
     if whole:
         ids = [str(one.process_id) for one in whole if one.process_id is not None]
-        text = f"The kubelet's command line{' (process ' + _and(ids) + ')' if ids else ''} sets no --eviction-hard: the defaults were in force then."
+        files = [one.flags["config"] for one in whole if "config" in one.flags]
+        text = f"The kubelet's command line{' (process ' + _and(ids) + ')' if ids else ''} sets no --eviction-hard: "
+        text += f"see evictionHard in {files[-1]}." if files else "the defaults were in force then."
     else:
         text = "None of the given drop-in lines sets --eviction-hard."
     if end is not None:
@@ -312,7 +333,10 @@ def _advice(case: Case, memory: Kubelet) -> Iterator[str]:
             "(`du -xh --max-depth=2 / | sort -h | tail`), or give the node a larger disk."
         )
     elif case.key == "MemoryPressure":
-        yield "Find what uses the memory (`kubectl top pod`, `systemd-cgtop`) and give pods memory requests and limits that fit the node."
+        yield (
+            "Find what uses the memory (`kubectl top pod`, `systemd-cgtop`) and give pods memory requests and limits that fit the "
+            "node."
+        )
     else:
         yield "Find what makes so many processes (`ps -eLf | wc -l` by cgroup) and set podPidsLimit."
     if end is not None and before is not None:
@@ -322,7 +346,7 @@ def _advice(case: Case, memory: Kubelet) -> Iterator[str]:
             yield f"Name every threshold again, not only the one to change: --eviction-hard={full_list}."
         yield (
             "A lower threshold only buys time: below it the node runs into a full disk, where nothing is evicted in order."
-            if (case.key == "DiskPressure")
+            if case.key == "DiskPressure"
             else "A lower threshold only buys time: below it the kernel kills without order."
         )
         if low >= 10:
@@ -334,8 +358,8 @@ def _advice(case: Case, memory: Kubelet) -> Iterator[str]:
             yield "From 1.10 on set evictionHard in the kubelet's configuration file (--config); before, the flag is the only way."
         else:
             yield (
-                f"This kubelet (Kubernetes {_release(low, high)}) takes thresholds from the flag only; from 1.10 on use evictionHard in a "
-                "configuration file (--config) instead."
+                f"This kubelet (Kubernetes {_release(low, high)}) takes thresholds from the flag only; from 1.10 on use "
+                "evictionHard in a configuration file (--config) instead."
             )
     if case.counts.get("PodAdmissionRejected"):
         yield (
@@ -351,12 +375,10 @@ def _release(low: int, high: int) -> str:
 
 
 def _reclaims(case: Case, memory: Kubelet) -> list[Row]:
-    """The rows of an events table that tell of this case's reclaiming."""
-    return [
-        row
-        for row in memory.rows
-        if row.reason == "EvictionThresholdMet" and condition_of(row.message.rsplit(" ", 1)[-1]) == case.key
-    ]
+    """The rows of an events table that tell of this case's reclaiming, if not only of what the log shows too."""
+    rows = [row for row in memory.rows if condition_of(row.message.rsplit(" ", 1)[-1]) == case.key]
+    opened = case.opened.us if case.opened else None
+    return rows if any(row.first is None or opened is None or row.first.us <= opened for row in rows) else []
 
 
 def _since(rows: list[Row]) -> str:
@@ -374,23 +396,12 @@ def age(seconds: float) -> str:
     return plural(int(seconds), "second")
 
 
-def _data_disks(memory: Kubelet) -> list[Usage]:
-    return [
-        one
-        for one in memory.usages
-        if one.filesystem not in _VIRTUAL and not one.mount.startswith(("/sys", "/proc", "/dev", "/run"))
-    ]
-
-
 def _node_filesystem(case: Case, memory: Kubelet) -> Usage | None:
     """The filesystem that the kubelet's directory lies on, where df was given and the trouble is a disk."""
     if case.key != "DiskPressure" or case.subject.get("resource") == "imagefs":
         return None
-    holds = [
-        one
-        for one in _data_disks(memory)
-        if one.mount == "/" or _KUBELET_ROOT == one.mount or _KUBELET_ROOT.startswith(one.mount + "/")
-    ]
+    root = _KUBELET_ROOT + "/"
+    holds = [one for one in memory.usages if root.startswith(one.mount.rstrip("/") + "/")]
     return max(holds, key=lambda one: len(one.mount), default=None)
 
 

@@ -1,0 +1,1 @@
+"""messages.toml → a synthetic journal and its truth → what each engine costs."""

@@ -1,0 +1,90 @@
+"""What every event has: `seen`, when and where it was said, and fields that its class declares.
+
+Names are Kubernetes' own. Durations are seconds (`…_s`), sizes bytes (`…_bytes`), percentages fractions. A field that the line does
+not give is None.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, ClassVar
+
+import msgspec
+
+# A longer stretch without any record of a node is a gap: nothing is known of it.
+GAP_US = 600_000_000
+# So late a record is still put in its place.
+LATE_US = 30_000_000
+
+
+class Heard(msgspec.Struct, frozen=True, gc=False):
+    """How far a node's records had come, in µs as `Seen.time_us`: what is silent there is known to be silent.
+
+    A run is a stretch of records without a gap of ten minutes.
+    """
+
+    us: int  # the latest time so far
+    run_us: int  # when the run began that goes on
+    past: tuple[tuple[int, int], ...] = ()  # runs before it, from and to: the last two, and the first four since a rule's event
+
+    def at(self, time: int) -> Heard:
+        """With one more record. A late one moves the beginning of the run, and may fill the gap before it."""
+        if time > self.us + GAP_US:
+            past = (*self.past, (self.run_us, self.us))
+            return Heard(time, time, past if len(past) <= 6 else (*past[:4], *past[-2:]))
+        if time > self.us:
+            return Heard(time, self.run_us, self.past)
+        if self.us - LATE_US <= time < self.run_us:
+            if self.past and time - self.past[-1][1] <= GAP_US:
+                return Heard(self.us, self.past[-1][0], self.past[:-1])
+            return Heard(self.us, time, self.past)
+        return self
+
+    def asked(self) -> Heard:
+        """With an event that a rule asked for: what was before it is known to the rules."""
+        return Heard(self.us, self.run_us, self.past[-2:]) if len(self.past) > 2 else self
+
+
+class Seen(msgspec.Struct, frozen=True, gc=False):
+    """When and where an event was said."""
+
+    time: datetime | None = None  # aware where the zone is known; None where the year is not
+    time_us: int | None = None  # the same in µs since 1970; without a year: since that year began
+    year_known: bool = False
+    node: str | None = None
+    unit: str | None = None
+    pid: int | None = None
+    severity: str | None = None
+    path: str = "-"
+    line: int = 0  # from 1
+    offset: int = 0  # of the record's first byte in the input
+    heard: Heard | None = None
+
+
+class Event(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """One thing that was said. Subclasses declare the fields."""
+
+    seen: Seen = Seen()
+
+    # Holes that are no fields, with the type that they have in pairs; `derive` makes fields of them.
+    raw: ClassVar[Mapping[str, str]] = types.MappingProxyType({})
+
+    @classmethod
+    def derive(cls, holes: dict[str, Any]) -> dict[str, Any]:
+        """Fields from the converted holes of a wording. Raises ValueError where they make no sense."""
+        return holes
+
+    @property
+    def kind(self) -> str:
+        return type(self).__name__
+
+    @property
+    def time(self) -> datetime | None:
+        return self.seen.time
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The typed fields by name, as in the class."""
+        return {name: getattr(self, name) for name in self.__struct_fields__ if name != "seen"}
