@@ -80,7 +80,7 @@ class Truth:
         self.pairs += writer.pairs
         if message.at:
             self.headers += 1
-            self.moments += moment
+            self.moments = (self.moments + moment) % 2**64
         verdict = "typed" if message.kind else "plain" if not message.at else "structured" if message.structured else "header"
         self.verdicts[verdict] += 1
         if message.kind:

@@ -212,6 +212,15 @@ class _Node:
             said = self.draw(st.sampled_from(NOISE))
             self.lines.append(kubelet_line(self.at, self.name, self.pid, said, self.precise))
 
+    def sparse(self) -> None:
+        """A line now and then: each is a run of its own."""
+        for _ in range(self.draw(st.integers(2, 9))):
+            self.wait(self.draw(st.sampled_from([601, 605, 660, 1500])))
+            self.lines.append(kubelet_line(self.at, self.name, self.pid, NOISE[0], self.precise))
+            if self.draw(st.booleans()):
+                self.wait(20)
+                self.lines.append(kubelet_line(self.at, self.name, self.pid, NOISE[2], self.precise))
+
     def silence(self) -> None:
         self.wait(self.draw(st.sampled_from([25, 61, 570, 590, 601, 1700, 1801, 1900, 7200, 90000])))
 
