@@ -335,6 +335,10 @@ def _tail(options: argparse.Namespace, out: Out) -> int:
     log = _log(options, [])
     live = LiveReader(log, Source(name, lambda: iter(())), WANTED)
     correlator = _state(options.state)
+    if name != "-" and correlator.reading and correlator.reading.get("path") == name:
+        # What was read of this file is not read again, unless it is shorter now: then it is another.
+        if os.path.exists(name) and os.path.getsize(name) >= correlator.reading["offset"]:
+            live.resume(correlator.reading)
     as_text = (options.output or ("text" if out.is_terminal else "jsonl")) == "text"
     texts, found = ChangeText(), False
 
@@ -356,7 +360,7 @@ def _tail(options: argparse.Namespace, out: Out) -> int:
 
     try:
         assumed = None
-        for piece in pipe() if name == "-" else grow(name):
+        for piece in pipe() if name == "-" else grow(name, live.reader.offset):
             take(piece or b"")
             if assumed is None and live.reader.clock.assumed is not None:
                 assumed = live.reader.clock.assumed
@@ -366,6 +370,7 @@ def _tail(options: argparse.Namespace, out: Out) -> int:
         tell(correlator.flush())
     finally:
         if options.state:
+            correlator.reading = live.place() if name != "-" else None
             correlator.save(options.state)
     return _status(log, False, found)
 

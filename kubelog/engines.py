@@ -14,7 +14,7 @@ from kubelog.ingest.clock import DAY, DAYS_BEFORE
 from kubelog.ingest.envelope import MAX_INDENT, EnvelopeReader
 from kubelog.ingest.lines import split
 from kubelog.klog.header import MAX_PREFIX, HeaderReader
-from kubelog.klog.records import NO_HEADER, RecordReader
+from kubelog.klog.records import NO_HEADER, Joiner, RecordReader
 from kubelog.klog.values import unquote
 from kubelog.message.decoder import Decoder
 from kubelog.message.matcher import Matcher
@@ -28,10 +28,13 @@ class Engine(Protocol):
     decoder: Decoder
 
     def lines(self, block: Block) -> None:
-        """Fill the columns of ingest and klog that have a value a line."""
+        """Fill the columns of ingest and klog that have a value a line, for the lines that were added to the Block."""
 
     def records(self, block: Block, final: bool) -> int:
         """Join lines into records; how many lines are settled."""
+
+    def joiner(self, block: Block) -> Joiner:
+        """What joins the lines of a Block that grows."""
 
     def messages(self, block: Block) -> None:
         """Fill the columns of message."""
@@ -54,6 +57,9 @@ class Scanner:
     def records(self, block: Block, final: bool) -> int:
         return self._records.read(block, final)
 
+    def joiner(self, block: Block) -> Joiner:
+        return self._records.joiner(block)
+
     def messages(self, block: Block) -> None:
         self._matcher.read(block)
 
@@ -73,7 +79,7 @@ class ReferenceEngine:
 
     def lines(self, block: Block) -> None:
         split(block)
-        for line in range(len(block.at)):
+        for line in range(len(block.envelope), len(block.at)):
             raw = block.data[block.at[line] : block.end[line]]
             self._line(block, block.at[line], raw if len(raw) <= MAX_LINE else b"")
 
@@ -132,6 +138,9 @@ class ReferenceEngine:
     def records(self, block: Block, final: bool) -> int:
         return self._records.read(block, final)
 
+    def joiner(self, block: Block) -> Joiner:
+        return self._records.joiner(block)
+
     def messages(self, block: Block) -> None:
         for row in range(len(block)):
             kind, spans = -1, array("i")
@@ -162,7 +171,7 @@ class ReferenceEngine:
             return HEADER, -1, array("i")
         message, end = quoted
         pairs, stop = self.reference.pairs(body[end:])
-        if end + stop < len(body) and not pairs:
+        if end + stop < len(body) and not pairs and body[end + stop] != "\n":
             return HEADER, -1, array("i")
         wanted = unquote(message.encode("latin-1"))
         same = [n for n in self.reference.order("pairs", file) if self.reference.grammar.wordings[n].message == wanted]

@@ -91,32 +91,46 @@ class Reader:
         self.names = Names()
         self.held = b""  # bytes whose records a later line may still continue
         self.offset, self.line = 0, 1  # of held[0]
+        self._begin()
+
+    def go_on(self, offset: int, line: int) -> None:
+        """Go on with the input's bytes from `offset`, where this line begins."""
+        self.offset, self.line, self.held = offset, line, b""
+        self._begin()
+
+    def _begin(self) -> None:
+        self.block = Block(b"", self.names, self.path, self.offset, self.line)
+        self.joiner = self.engine.joiner(self.block)
+
+    def _grow(self, stop: int) -> None:
+        """Read the lines of held[:stop] that were not read yet."""
+        if stop > len(self.block.data):
+            self.block.data = self.held[:stop]
+            self.engine.lines(self.block)
+            self.joiner.run()
 
     def push(self, data: bytes, final: bool = False, settle: bool = False) -> Block:
         """The records that are complete now; with `final` all of them, with `settle` all whole lines. The Block may be empty."""
         self.held += data
-        stop = len(self.held) if final else self.held.rfind(b"\n") + 1
-        block = Block(self.held[:stop], self.names, self.path, self.offset, self.line)
-        if not stop:
-            return block
-        self.engine.lines(block)
-        settled = self.engine.records(block, final or settle)
-        self._finish(block, self.clock)
-        taken = block.next[settled - 1] if settled else 0
-        self.held = self.held[taken:]
-        self.offset += taken
-        self.line += settled
-        return block
+        self._grow(len(self.held) if final else self.held.rfind(b"\n") + 1)
+        rows = self.block.without_records()
+        settled = self.joiner.settle(final or settle, rows)
+        self._finish(rows, self.clock)
+        if settled:
+            taken = rows.next[settled - 1]
+            self.held = self.held[taken:]
+            self.offset += taken
+            self.line += settled
+            self._begin()
+        return rows
 
     def pending(self) -> Block:
         """The records of the whole lines that are held, as they are so far."""
-        stop = self.held.rfind(b"\n") + 1
-        block = Block(self.held[:stop], self.names, self.path, self.offset, self.line)
-        if stop:
-            self.engine.lines(block)
-            self.engine.records(block, True)
-            self._finish(block, self.clock.fork())
-        return block
+        self._grow(self.held.rfind(b"\n") + 1)
+        rows = self.block.without_records()
+        self.joiner.settle(True, rows)
+        self._finish(rows, self.clock.fork())
+        return rows
 
     def _finish(self, block: Block, clock: Clock) -> None:
         clock.read(block)
@@ -517,7 +531,7 @@ class LiveReader:
     def resume(self, place: dict[str, Any]) -> None:
         """Go on at a place. Raises LookupError, TypeError or ValueError where it is none."""
         clock, feed = self.reader.clock, self.feed
-        self.reader.offset, self.reader.line = place["offset"], place["line"]
+        self.reader.go_on(place["offset"], place["line"])
         clock.year, clock.last, clock.assumed, clock.months = place["clock"]
         feed.node, feed.moment, feed.turned, heard = place["feed"]
         feed.heard = {node: msgspec.convert(one, Heard, strict=False) for node, one in heard}

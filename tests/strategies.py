@@ -229,9 +229,7 @@ class _Node:
 def node_logs(draw: Any, name: str = "n1", start: datetime = START, most: int = 7) -> list[Line]:
     """The log of one node in the order of time."""
     node = _Node(draw, name, start)
-    parts = st.sampled_from(
-        [node.episode, node.episode, node.episode, node.restart, node.noise, node.noise, node.silence, node.silence, node.any]
-    )
+    parts = st.sampled_from([node.episode] * 4 + [node.noise, node.silence] * 2 + [node.restart, node.sparse, node.any])
     for part in draw(st.lists(parts, min_size=1, max_size=most)):
         part()
     return node.lines

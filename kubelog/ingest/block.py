@@ -6,6 +6,7 @@ that its room appends to: ingest and klog a value a line, klog (`records`), the 
 
 from __future__ import annotations
 
+import copy
 from array import array
 from typing import Final
 
@@ -86,7 +87,10 @@ class Block:
         self.file = array("i")
         self.source_line = array("i")
         self.body_at = array("q")  # behind the header, or text_at
-        # a value a record
+        self.clear_records()
+
+    def clear_records(self) -> None:
+        """Begin the columns that have a value a record."""
         self.first = array("i")  # its first line
         self.member_first = array("i", [0])  # of its lines in `members`
         self.members = array("i")
@@ -103,6 +107,12 @@ class Block:
     def __len__(self) -> int:
         """The number of records."""
         return len(self.first)
+
+    def without_records(self) -> Block:
+        """The same lines, for records of their own: what is read of a line is read once."""
+        block = copy.copy(self)
+        block.clear_records()
+        return block
 
     def body(self, row: int) -> tuple[bytes, int, int, int]:
         """The body of a record: bytes, where it begins, where its first line ends, where it ends."""

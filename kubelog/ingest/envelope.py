@@ -31,7 +31,7 @@ class EnvelopeReader:
 
     def read(self, block: Block) -> None:
         names = block.names
-        for line in range(len(block.at)):
+        for line in range(len(block.envelope), len(block.at)):
             p, e = block.at[line], block.end[line]
             found = BARE
             text = -1

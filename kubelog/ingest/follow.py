@@ -32,9 +32,10 @@ def pipe(idle_s: float | None = None) -> Iterator[bytes | None]:
         yield chunk
 
 
-def grow(path: str, poll_s: float = POLL_S) -> Iterator[bytes]:
-    """A file from its beginning, then as it grows; through renames (the old one is read out first) and truncations."""
+def grow(path: str, start: int = 0, poll_s: float = POLL_S) -> Iterator[bytes]:
+    """A file from `start`, then as it grows; through renames (the old one is read out first) and truncations."""
     file = _open(path)
+    file.seek(start)
     try:
         while True:
             chunk = file.read(CHUNK)

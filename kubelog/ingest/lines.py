@@ -7,8 +7,9 @@ from kubelog.ingest.block import Block
 
 
 def split(block: Block) -> None:
-    """Fill `at`, `end` and `next`; a last line may lack its newline."""
-    b, p, e = block.data, 0, len(block.data)
+    """Fill `at`, `end` and `next` for what was added to the data; a last line may lack its newline."""
+    b, e = block.data, len(block.data)
+    p = block.next[-1] if block.next else 0
     while p < e:
         q = ops.find(b, 10, p, e)
         stop = q

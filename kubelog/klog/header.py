@@ -27,7 +27,7 @@ class HeaderReader:
 
     def read(self, block: Block) -> None:
         b = block.data
-        for line in range(len(block.at)):
+        for line in range(len(block.head), len(block.at)):
             p, e = block.text_at[line], block.end[line]
             at, body = p, -1
             if e - block.at[line] <= MAX_LINE:

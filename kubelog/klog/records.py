@@ -37,24 +37,33 @@ class RecordReader:
 
         Records behind that line are not in the columns: their lines are to be read again with those that follow.
         """
-        joiner = _Joiner(self, block)
+        joiner = self.joiner(block)
         joiner.run()
-        return joiner.settle(final)
+        return joiner.settle(final, block)
+
+    def joiner(self, block: Block) -> Joiner:
+        """What joins the lines of a Block that grows."""
+        return Joiner(self, block)
 
 
-class _Joiner:
+class Joiner:
+    """Joins the lines of one Block, which may grow, into records."""
+
     def __init__(self, reader: RecordReader, block: Block) -> None:
         self.reader, self.block = reader, block
+        self.count = 0  # lines joined so far
+        self.before = -1  # the record of the last of them
         self.records: list[list[int]] = []
         self.sizes: list[int] = []
+        self.parts: dict[int, list[bytes]] = {}  # the texts of the lines of records that have several
         self.unclosed: list[bool] = []  # inside a `=<` block
         self.stacked: list[bool] = []  # inside a stack
         self.last: dict[tuple[int, int, int], int] = {}
 
     def run(self) -> None:
-        block = self.block
-        before = -1  # the record of the line before
-        for line in range(len(block.at)):
+        """Join the lines that were added."""
+        block, before = self.block, self.before
+        for line in range(self.count, len(block.at)):
             owner = -1
             if block.end[line] - block.at[line] > MAX_LINE:
                 before = self.begin(line)
@@ -75,6 +84,7 @@ class _Joiner:
                 else:
                     self.join(owner, line)
                     before = owner
+        self.count, self.before = len(block.at), before
 
     def begin(self, line: int) -> int:
         block = self.block
@@ -87,6 +97,10 @@ class _Joiner:
     def join(self, record: int, line: int) -> None:
         block = self.block
         self.records[record].append(line)
+        if record not in self.parts:
+            first = self.records[record][0]
+            self.parts[record] = [block.data[block.body_at[first] : block.end[first]]]
+        self.parts[record].append(block.data[self.text(record, line) : block.end[line]])
         self.sizes[record] += block.next[line] - block.at[line]
         if self.unclosed[record] and ops.starts(block.data, b" >", self.text(record, line), block.end[line]):
             self.unclosed[record] = False
@@ -139,10 +153,10 @@ class _Joiner:
                     return record
         return -1
 
-    def settle(self, final: bool) -> int:
-        """Write the records that are complete; how many lines they have."""
+    def settle(self, final: bool, rows: Block) -> int:
+        """Write the records that are complete into the record columns of `rows`; how many lines they have."""
         block = self.block
-        count = len(block.at)
+        count = self.count
         keep = len(self.records)
         if not final and count:
             unfinished = set()
@@ -157,11 +171,11 @@ class _Joiner:
             keep = min(record for record in range(keep) if self.records[record][-1] >= settled)
             settled = self.records[keep][0]
         for record in range(keep):
-            self.write(record)
+            self.write(record, rows)
         return settled
 
-    def write(self, record: int) -> None:
-        block, lines = self.block, self.records[record]
+    def write(self, record: int, block: Block) -> None:
+        lines = self.records[record]
         row, line = len(block.first), lines[0]
         block.first.append(line)
         block.members.extend(lines)
@@ -198,9 +212,8 @@ class _Joiner:
 
     def joined(self, record: int) -> bytes | None:
         """The body of a record of several lines; None where only blank lines follow the first."""
-        block, lines = self.block, self.records[record]
-        parts = [block.data[block.body_at[lines[0]] : block.end[lines[0]]]]
-        parts += [block.data[self.text(record, line) : block.end[line]] for line in lines[1:]]
-        while len(parts) > 1 and not parts[-1].strip():
-            parts.pop()
-        return b"\n".join(parts) if len(parts) > 1 else None
+        parts = self.parts[record]
+        count = len(parts)
+        while count > 1 and not parts[count - 1].strip():
+            count -= 1
+        return b"\n".join(parts[:count]) if count > 1 else None

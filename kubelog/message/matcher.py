@@ -62,7 +62,8 @@ class Matcher:
             return HEADER, -1
         del self.pairs[:]
         stop = pairs.read(b, q + 1, e, self.pairs)
-        if stop < e and not self.pairs:
+        # A message without pairs ends with its line; lines below it may belong to it.
+        if stop < e and not self.pairs and b[stop] != 10:
             return HEADER, -1
         candidates = self.table.messages.get(unquote(b[p : q + 1]))
         if not candidates:

@@ -27,13 +27,15 @@ class Heard(msgspec.Struct, frozen=True, gc=False):
 
     us: int  # the latest time so far
     run_us: int  # when the run began that goes on
-    past: tuple[tuple[int, int], ...] = ()  # runs before it, from and to: the last two, and the first four since a rule's event
+    # Runs before it, from and to: the last two, and six from the last but one before a rule's last event on: by the third run
+    # behind a sign it is known to be over.
+    past: tuple[tuple[int, int], ...] = ()
 
     def at(self, time: int) -> Heard:
         """With one more record. A late one moves the beginning of the run, and may fill the gap before it."""
         if time > self.us + GAP_US:
             past = (*self.past, (self.run_us, self.us))
-            return Heard(time, time, past if len(past) <= 6 else (*past[:4], *past[-2:]))
+            return Heard(time, time, past if len(past) <= 8 else (*past[:6], *past[-2:]))
         if time > self.us:
             return Heard(time, self.run_us, self.past)
         if self.us - LATE_US <= time < self.run_us:

@@ -219,11 +219,12 @@ def _findings(case: Case, memory: Kubelet) -> Iterator[Finding]:
             end.evidence,
         )
     table = _reclaims(case, memory)
-    if table and "table" not in case.marks:
+    if table:
         total = max(row.count for row in table)
+        before = "" if "table" in case.marks else " before this log"
         yield Finding(
             "since-before",
-            f"The cluster's events tell that reclaiming had gone on before this log: {_since(table)}, {total:,} times.",
+            f"The cluster's events tell that reclaiming had gone on{before}: {_since(table)}, {total:,} times.",
             tuple(row.evidence for row in table),
         )
     yield from _unlogged(case, memory)
