@@ -335,10 +335,8 @@ def _tail(options: argparse.Namespace, out: Out) -> int:
     log = _log(options, [])
     live = LiveReader(log, Source(name, lambda: iter(())), WANTED)
     correlator = _state(options.state)
-    if name != "-" and correlator.reading and correlator.reading.get("path") == name:
-        # What was read of this file is not read again, unless it is shorter now: then it is another.
-        if os.path.exists(name) and os.path.getsize(name) >= correlator.reading["offset"]:
-            live.resume(correlator.reading)
+    if name != "-" and _is_read_on(name, correlator.reading):
+        live.resume(correlator.reading)
     as_text = (options.output or ("text" if out.is_terminal else "jsonl")) == "text"
     texts, found = ChangeText(), False
 
@@ -373,6 +371,16 @@ def _tail(options: argparse.Namespace, out: Out) -> int:
             correlator.reading = live.place() if name != "-" else None
             correlator.save(options.state)
     return _status(log, False, found)
+
+
+def _is_read_on(name: str, place: Any) -> bool:
+    """Whether a file was read up to a place before: one that is shorter now is another."""
+    return (
+        isinstance(place, dict)
+        and place.get("path") == name
+        and os.path.exists(name)
+        and os.path.getsize(name) >= place.get("offset", 0)
+    )
 
 
 def _state(path: str | None) -> Correlator:

@@ -338,9 +338,9 @@ class Feed:
                 self._name(named)
             node = named or self.node
             time, turned = block.time[row], 0
-            if time == NONE and block.moment[line] != NONE:
-                turned = self._turn(block.moment[line])
-                time = block.moment[line] + turned
+            if time == NONE and block.since_year[row] != NONE:
+                turned = self._turn(block.since_year[row])
+                time = block.since_year[row] + turned
             if time != NONE:
                 heard = self.heard.get(node)
                 self.heard[node] = Heard(time, time) if heard is None else heard.at(time)

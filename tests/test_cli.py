@@ -7,6 +7,7 @@ import json
 import os
 import re
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -251,6 +252,22 @@ def test_tail_goes_on_from_its_state(node3: Path, tmp_path: Path) -> None:
     again = kubelog("tail", "--year", "2017", "--state", state, stdin=b"".join(lines))
     assert again.returncode == 0
     assert b"starting anew" in again.stderr
+
+
+def test_tail_of_a_file_goes_on_behind_what_it_read(node3: Path, tmp_path: Path) -> None:
+    lines = (node3 / "node3-kubelet.log").read_bytes().splitlines(keepends=True)
+    log, state, told = tmp_path / "kubelet.log", str(tmp_path / "state"), []
+    for part, expected in ((lines[:6], 7), (lines[6:], 3)):
+        with open(log, "ab") as file:
+            file.writelines(part)
+        with subprocess.Popen(
+            [*COMMAND, "tail", str(log), "--year", "2017", "--state", state], stdout=subprocess.PIPE, env=ENVIRONMENT
+        ) as process:
+            assert process.stdout
+            told += [json.loads(process.stdout.readline())["action"] for _ in range(expected)]
+            process.send_signal(signal.SIGINT)
+            assert process.stdout.read() == b""
+    assert told == ["opened", "step", "step", "step", "step", "updated", "amended", "amended", "step", "closed"]
 
 
 def test_explain_shows_a_node_config_as_a_tree(node3: Path) -> None:

@@ -58,7 +58,7 @@ class Block:
 
     __slots__ = (
         "at", "body_at", "data", "end", "envelope", "file", "first", "head", "joined", "kind", "line",
-        "member_first", "members", "month", "moment", "names", "next", "node", "offset", "path", "pid", "reason",
+        "member_first", "members", "month", "moment", "names", "next", "node", "offset", "path", "pid", "reason", "since_year",
         "source_line", "span_first", "spans", "stamp", "text_at", "thread", "time", "time_source", "unit", "verdict",
         "year_source",
     )  # fmt: skip
@@ -95,6 +95,7 @@ class Block:
         self.member_first = array("i", [0])  # of its lines in `members`
         self.members = array("i")
         self.joined: dict[int, bytes] = {}  # bodies of records of several lines
+        self.since_year = array("q")  # µs since the year began, of the stamp that counts
         self.time = array("q")  # µs since 1970, UTC where the zone is known, else local
         self.time_source = array("b")
         self.year_source = array("b")

@@ -48,7 +48,7 @@ class Clock:
         self.assumed: int | None = None  # the first year that the reference gave
 
     def read(self, block: Block) -> None:
-        """Fill `time`, `time_source` and `year_source`."""
+        """Fill `since_year`, `time`, `time_source` and `year_source`."""
         for row in range(len(block)):
             line = block.first[row]
             moment, source = block.moment[line], KLOG
@@ -59,6 +59,7 @@ class Clock:
                     self._learn(block, month, moment, block.stamp[line])
             elif number:
                 moment, source = DAYS_BEFORE[number - 1] * DAY + block.stamp[line], ENVELOPE
+            block.since_year.append(moment)
             if moment == NONE:
                 block.time.append(NONE)
                 block.time_source.append(0)

@@ -116,7 +116,7 @@ class RecordMaker:
         spans = block.spans[block.span_first[row] : block.span_first[row + 1]]
         body = b[p:e]
         line = block.first[row]
-        moment, time = self._moment(block, row), block.time[row]
+        moment, time = block.since_year[row], block.time[row]
         pid = block.pid[line] if block.pid[line] != NONE else block.thread[line]
         event, problem = self.decoder.event(number, body, spans, _NOWHERE)
         shown = self.clock.shown(time)
@@ -142,10 +142,6 @@ class RecordMaker:
         )
         return msgspec.structs.replace(event, seen=seen), problem
 
-    def _moment(self, block: Block, row: int) -> int:
-        """µs since the year began, where no year is known."""
-        return block.moment[block.first[row]]
-
     def record(self, block: Block, row: int) -> Record:
         line = block.first[row]
         b, p, _, e = block.body(row)
@@ -163,13 +159,13 @@ class RecordMaker:
         shown = self.clock.shown(time)
         if event is not None and kind >= 0 and self.table.entries[kind].style == "line":
             shown, source = event.seen.time, TABLE if event.seen.time else 0
-        moment = self._moment(block, row)
+        moment = block.since_year[row]
         pid = block.pid[line] if block.pid[line] != NONE else block.thread[line]
         named = self._named(event, found)
         return Record(
             time=shown,
             local_time=local_text(moment) if shown is None and moment != NONE else None,
-            time_source=TIME_SOURCES[source] if source else ("klog" if moment != NONE else None),
+            time_source=TIME_SOURCES[source],
             year_source=YEAR_SOURCES[block.year_source[row]],
             node=event.seen.node if event else block.names.nodes.text(block.node[line]) or self.node,
             unit=block.names.units.text(block.unit[line]),
