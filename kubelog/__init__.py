@@ -6,9 +6,10 @@ The way of the data, a room a stage; a room knows only those to its left:
 """
 
 from kubelog.errors import GrammarError, InputError, KubelogError, StateError, UsageError
+from kubelog.live import stream
 from kubelog.message.record import Record
 from kubelog.message.vocabulary import Event
-from kubelog.pipeline import Log, load_grammar, parse_line, read, stream
+from kubelog.pipeline import Log, load_grammar, parse_line, read
 from kubelog.timeline import Change, Correlator, Incident, Step, Timeline
 
 __version__ = "0.1.0"

@@ -12,7 +12,7 @@ import pytest
 from kubelog.engines import Engine
 from kubelog.engines import engine as engine_of
 from kubelog.errors import GrammarError
-from kubelog.grammar import catalog
+from kubelog.grammar import catalog, tree
 from kubelog.grammar.compile import Table, compile_grammar
 from kubelog.ingest.sources import Source
 from kubelog.message.samples import check_samples
@@ -22,7 +22,7 @@ from kubelog.pipeline import Log, load_grammar, parse_line
 MISTAKES = Path(__file__).with_name("cases") / "grammar" / "mistakes.toml"
 
 
-def load(*paths: Path) -> catalog.Grammar:
+def load(*paths: Path) -> tree.Grammar:
     return catalog.load([catalog.shipped(), *paths], vocabulary())
 
 
@@ -98,7 +98,7 @@ sample = [{ body = "the disk is full", yields = {} }]
     ]
 
 
-def own(file: Path) -> list[catalog.Sample]:
+def own(file: Path) -> list[tree.Sample]:
     """The samples of one file."""
     return [sample for sample in load(file).samples if sample.path == str(file)]
 

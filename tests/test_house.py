@@ -34,6 +34,8 @@ def may_import(room: str, other: str) -> bool:
         return True
     if room == "errors" or other in {"cli", MAIN}:
         return False
+    if other == "commands":
+        return room == "cli"
     if room == "grammar":
         return other == "errors"
     if room in STAGES:

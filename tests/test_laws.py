@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 from kubelog.engines import Engine
 from kubelog.errors import StateError
 from kubelog.ingest.sources import Source
+from kubelog.live import LiveReader, stream
 from kubelog.message.vocabulary import Event, Heard
-from kubelog.pipeline import LiveReader, Log, load_grammar, stream
+from kubelog.pipeline import Log, load_grammar
 from kubelog.timeline import WANTED, Change, Correlator, Incident, Timeline
 from tests.strategies import (
     NOW,

@@ -17,14 +17,15 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from kubelog.engines import Engine
-from kubelog.grammar import catalog
-from kubelog.grammar.notation import Blanks, Literal, Pattern
+from kubelog.grammar import catalog, tree
+from kubelog.grammar.tree import Blanks, Literal, Pattern
 from kubelog.ingest.sources import Source
 from kubelog.klog import values
+from kubelog.live import stream
 from kubelog.message.record import Record
 from kubelog.message.samples import wrapped
 from kubelog.message.vocabulary import classes, pair_type, vocabulary
-from kubelog.pipeline import Log, load_grammar, parse_line, stream
+from kubelog.pipeline import Log, load_grammar, parse_line
 
 NODE3 = Path(__file__).resolve().parent.parent / "notebooks" / "node3"
 GRAMMAR = catalog.load([catalog.shipped()], vocabulary())
@@ -360,7 +361,7 @@ def render(draw: Any, pattern: Pattern) -> tuple[str, dict[str, Any]]:
     return text, said
 
 
-def render_pairs(draw: Any, event: str, wording: catalog.Wording) -> tuple[str, dict[str, Any]]:
+def render_pairs(draw: Any, event: str, wording: tree.Wording) -> tuple[str, dict[str, Any]]:
     text, said = go_quote(wording.message.decode()), {}
     cls = classes()[event]
     for field, key in wording.fields.items():
@@ -373,12 +374,12 @@ def render_pairs(draw: Any, event: str, wording: catalog.Wording) -> tuple[str, 
 @pytest.mark.parametrize("wording", GRAMMAR.wordings, ids=lambda w: f"{w.event}-{w.text[:40]}")
 @given(data=st.data())
 @settings(max_examples=12)
-def test_parsing_a_rendered_wording_gives_its_fields_back(scanner: Engine, wording: catalog.Wording, data: Any) -> None:
+def test_parsing_a_rendered_wording_gives_its_fields_back(scanner: Engine, wording: tree.Wording, data: Any) -> None:
     if wording.pattern is None:
         body, said = render_pairs(data.draw, wording.event, wording)
     else:
         body, said = render(data.draw, wording.pattern)
-    sample = catalog.Sample(
+    sample = tree.Sample(
         wording.event, "line" if wording.style == "line" else "message", body, {}, wording.program, wording.files, "", 0
     )
     [record] = log_of(scanner, wrapped(sample))

@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from kubelog.ingest.sources import Source, expand
-from kubelog.pipeline import LiveReader, Log, load_grammar
+from kubelog.live import LiveReader
+from kubelog.pipeline import Log, load_grammar
 from kubelog.timeline import WANTED, Correlator, Timeline
 
 ROOT = Path(__file__).resolve().parent.parent

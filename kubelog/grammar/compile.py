@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 if TYPE_CHECKING:
-    from kubelog.grammar.catalog import Grammar, Vocabulary, Wording
-    from kubelog.grammar.notation import Pattern
+    from kubelog.grammar.tree import Grammar, Pattern, Vocabulary, Wording
 
 # The layout below; a shipped table of another layout is not read.
 LAYOUT = 2
@@ -108,7 +107,7 @@ class _Builder:
             self.leads.setdefault(pattern.lead, []).append(number)
 
     def pattern(self, pattern: Pattern) -> int:
-        from kubelog.grammar.notation import Blanks, Literal
+        from kubelog.grammar.tree import Blanks, Literal
 
         start = len(self.ops)
         for part in pattern.parts:

@@ -14,71 +14,10 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
-import msgspec
+from kubelog.grammar.tree import Blanks, Hole, Literal, Part, Pattern
 
 if TYPE_CHECKING:
     import pyparsing as pp
-
-# What a hole of a message may hold. The type says how the value is converted, not where it ends (`quoted` ends at its
-# quote).
-VALUE_TYPES = frozenset(
-    "word text quoted int float bool duration quantity percent list pod pods uid id image path time error go rest".split()
-)
-# In `line` wordings, which have little literal text, the type decides too.
-LINE_TYPES = VALUE_TYPES | frozenset("age column eventtype size mountpoint kubeletcommand variable flagtext since".split())
-# The terminals of headers and envelopes; `reference.py` defines each.
-LEXICAL_TYPES = frozenset("severity monthday clock microclock digits line file body month day host identifier".split())
-# Holes that, at the end of a pattern, take the continuation lines too; every other pattern ends with the first line.
-MULTILINE_TYPES = frozenset(("rest", "error", "go", "text"))
-
-
-class Literal(msgspec.Struct, frozen=True, tag_field="part", tag="literal"):
-    """Text that stands as it is; UTF-8."""
-
-    text: bytes
-
-
-class Blanks(msgspec.Struct, frozen=True, tag_field="part", tag="blanks"):
-    """At least `least` spaces or tabs."""
-
-    least: int
-
-
-class Hole(msgspec.Struct, frozen=True, tag_field="part", tag="hole"):
-    """A place for a value."""
-
-    name: str
-    type: str
-
-
-Part = Literal | Blanks | Hole
-
-
-class Pattern(msgspec.Struct, frozen=True):
-    """The parts of one wording in order, and the text they were read from."""
-
-    text: str
-    parts: tuple[Part, ...]
-
-    @property
-    def holes(self) -> tuple[Hole, ...]:
-        return tuple(p for p in self.parts if isinstance(p, Hole))
-
-    @property
-    def lead(self) -> bytes:
-        """The literal that the pattern begins with."""
-        return self.parts[0].text if self.parts and isinstance(self.parts[0], Literal) else b""
-
-    @property
-    def weight(self) -> int:
-        """The number of literal bytes."""
-        return sum(len(p.text) for p in self.parts if isinstance(p, Literal))
-
-    @property
-    def multiline(self) -> bool:
-        """Whether it takes a record's continuation lines too."""
-        last = self.parts[-1]
-        return isinstance(last, Hole) and last.type in MULTILINE_TYPES
 
 
 class NotationError(ValueError):

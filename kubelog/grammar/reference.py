@@ -10,9 +10,8 @@ from typing import Any, Final
 
 import pyparsing as pp
 
-from kubelog.grammar.catalog import Grammar, Wording
 from kubelog.grammar.compile import MAX_DEPTH
-from kubelog.grammar.notation import Blanks, Hole, Literal, Part, Pattern
+from kubelog.grammar.tree import Blanks, Grammar, Hole, Literal, Part, Pattern, Wording
 
 Spans = dict[str, tuple[int, int]]
 
@@ -206,8 +205,8 @@ class Reference:
         def key(number: int) -> tuple[int, int, bool, int]:
             wording = self.grammar.wordings[number]
             return (
-                -len(_lead(wording)),
-                -_weight(wording),
+                -len(wording.lead),
+                -wording.weight,
                 file.encode("latin-1").decode("utf-8", "replace") not in wording.files,
                 number,
             )
@@ -227,7 +226,7 @@ class Reference:
                 place, expected = error.loc, _expected(error)
                 if place == 0:
                     # Into its leading literal: a typing error there is found too.
-                    lead = _lead(wording).decode("latin-1")
+                    lead = wording.lead.decode("latin-1")
                     place = next((i for i, c in enumerate(lead) if text[i : i + 1] != c), len(lead))
                     expected = repr(lead[place : place + 24])
                     if place < _LEAST_LEAD:
@@ -256,14 +255,6 @@ def _stop(parser: pp.ParserElement, text: str) -> tuple[int, str] | None:
 
 def _expected(error: pp.ParseException) -> str:
     return str(error.msg).removeprefix("Expected ").removeprefix("Found unwanted token, ")
-
-
-def _lead(wording: Wording) -> bytes:
-    return wording.pattern.lead if wording.pattern else b""
-
-
-def _weight(wording: Wording) -> int:
-    return wording.pattern.weight if wording.pattern else 0
 
 
 def _located(element: pp.ParserElement, name: str) -> pp.ParserElement:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Protocol
 
-from kubelog.grammar.catalog import Sample
 from kubelog.grammar.compile import Table
+from kubelog.grammar.tree import Sample
 from kubelog.ingest.block import Block, Names
 from kubelog.ingest.clock import Clock
 from kubelog.message.decoder import Decoder

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TextIO
 
+from kubelog.view.escape import terminal
 from kubelog.view.text import Line
 
 if TYPE_CHECKING:
@@ -73,3 +74,9 @@ class Out:
         from rich.text import Text
 
         return Text.assemble(*((text, style) for text, style in line))
+
+
+def complain(*lines: str) -> None:
+    """Say what went wrong, on standard error: one line (a grammar's mistake also has its source line and a caret)."""
+    for number, line in enumerate(lines):
+        sys.stderr.write(("kubelog: " if number == 0 else "") + terminal(line) + "\n")

@@ -1,0 +1,305 @@
+"""The commands: each a few lines over the library. What is printed is worded and escaped in view/."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from kubelog.errors import InputError, KubelogError, UsageError
+from kubelog.ingest.sources import Source, expand
+from kubelog.live import LiveReader
+from kubelog.message.filter import Filter
+from kubelog.message.record import Record
+from kubelog.pipeline import Log, load_grammar
+from kubelog.timeline import WANTED, Change, Correlator
+from kubelog.view import escape
+from kubelog.view.out import Out, complain
+
+# The exit status.
+OK: Final = 0
+FOUND: Final = 1  # by --fail-on
+USAGE: Final = 2
+UNREADABLE: Final = 3  # some input
+
+
+def _log(options: argparse.Namespace, sources: list[Source]) -> Log:
+    where = Filter(
+        unit=options.unit,
+        pod=options.pod,
+        kind=options.kind,
+        severity=options.severity,
+        since=options.since,
+        until=options.until,
+    )
+    engine = load_grammar(options.grammar, options.engine)
+    known = {entry.event for entry in engine.table.entries}
+    if options.kind is not None and options.kind not in known:
+        from kubelog.grammar.notation import suggest
+
+        raise UsageError(f"{options.kind!r} is no kind of this grammar; {suggest(options.kind, known)}".rstrip("; "))
+    # The clock is read here and nowhere else, and only where nothing in the input says the year.
+    now = options.now or datetime.now()
+    return Log(sources, engine, year=options.year, tz=options.tz, node=options.node, now=now, at=options.at, where=where)
+
+
+def _opened(options: argparse.Namespace) -> tuple[Log, bool]:
+    """The log that the arguments name, and whether some of them name none (which has been said)."""
+    sources, errors = expand(options.inputs or ["-"])
+    if errors and not sources:
+        raise (
+            errors[0] if len(errors) == 1 else InputError(errors[0].path, f"{errors[0].reason}, and so for {len(errors) - 1} more")
+        )
+    for error in errors:
+        complain(str(error))
+    return _log(options, sources), bool(errors)
+
+
+def _status(log: Log, failed: bool, found: bool = False) -> int:
+    for error in log.errors:
+        complain(str(error))
+    for path in log.empty:
+        complain(f"{path}: the input is empty")
+    return UNREADABLE if failed or log.errors else FOUND if found else OK
+
+
+def parse(options: argparse.Namespace, out: Out) -> int:
+    log, failed = _opened(options)
+    from kubelog.view import text
+
+    as_text = (options.output or ("text" if out.is_terminal else "jsonl")) == "text"
+
+    def show(record: Record) -> None:
+        if as_text:
+            out.line(text.record(record))
+        else:
+            out.text(escape.json(record.to_dict(options.raw)))
+
+    if len(log.sources) == 1 and log.sources[0].path == "-":
+        _follow(log, show, out)
+    else:
+        for record in log:
+            show(record)
+    return _status(log, failed)
+
+
+def _follow(log: Log, show: Callable[[Record], None], out: Out) -> None:
+    """A pipe, record by record: what came is shown at once when the pipe falls silent."""
+    from kubelog.ingest.follow import POLL_S, pipe
+
+    source = log.sources[0]
+    reader = log.reader(source)
+    maker = log.maker(reader.clock)
+    total = 0
+    for piece in pipe(POLL_S):
+        total += len(piece or b"")
+        _show_block(log, reader.push(piece or b"", settle=piece is None), maker, show)
+        out.flush()
+    _show_block(log, reader.push(b"", final=True), maker, show)
+    if not total:
+        log.empty.append(source.path)
+
+
+def _show_block(log: Log, block: Any, maker: Any, show: Callable[[Record], None]) -> None:
+    for row in range(len(block)):
+        record = maker.record(block, row)
+        if not log.where or log.where.admits(record):
+            show(record)
+
+
+def timeline(options: argparse.Namespace, out: Out) -> int:
+    log, failed = _opened(options)
+    if options.lines:
+        log.sources = [_kept(source) for source in log.sources]
+    found = log.incidents()
+    output = options.output or "text"
+    if output == "json":
+        out.text(escape.json(found.to_dict(), indent=True))
+    else:
+        from kubelog.view import markdown, text
+
+        raw = text.raw_evidence(found, log) if options.lines else None
+        if output == "markdown":
+            for line in markdown.timeline(found, raw):
+                out.text(line)
+        elif not log.errors or any(found.coverage.values()):
+            out.lines(text.timeline(found, out.width, raw))
+    return _status(log, failed, any(_fails(options.fail_on, one.kind, one.severity) for one in found))
+
+
+def _kept(source: Source) -> Source:
+    """Standard input, kept so that it can be read again."""
+    if source.path != "-":
+        return source
+    pieces = list(source.read())
+    return Source("-", lambda: iter(pieces), source.aged)
+
+
+def _fails(wanted: str | None, kind: str, severity: str) -> bool:
+    """Whether an incident is one that --fail-on names; `warning` includes critical."""
+    return wanted is not None and (wanted in (kind, severity) or (wanted == "warning" and severity == "critical"))
+
+
+def tail(options: argparse.Namespace, out: Out) -> int:
+    from kubelog.ingest.follow import grow, pipe
+    from kubelog.view.text import ChangeText
+
+    name = options.inputs or "-"
+    log = _log(options, [])
+    live = LiveReader(log, Source(name, lambda: iter(())), WANTED)
+    correlator = _state(options.state)
+    if name != "-" and _is_read_on(name, correlator.reading):
+        live.resume(correlator.reading)
+    as_text = (options.output or ("text" if out.is_terminal else "jsonl")) == "text"
+    texts, found = ChangeText(), False
+
+    def tell(changes: Iterable[Change]) -> None:
+        nonlocal found
+        for change in changes:
+            found = found or _fails(options.fail_on, change.incident.kind, change.incident.severity)
+            if as_text:
+                out.lines(texts.lines(change))
+            else:
+                out.text(escape.json(change.to_dict()))
+
+    def take(piece: bytes, final: bool = False) -> None:
+        for event in live.push(piece, final):
+            tell(correlator.feed(event))
+        for node, heard in live.heard.items():
+            tell(correlator.advance(node, heard))
+        out.flush()
+
+    try:
+        assumed = None
+        for piece in pipe() if name == "-" else grow(name, live.reader.offset):
+            take(piece or b"")
+            if assumed is None and live.reader.clock.assumed is not None:
+                assumed = live.reader.clock.assumed
+                log.note_year(live.reader)
+                complain(log.notes[-1])
+        take(b"", final=True)
+        tell(correlator.flush())
+    finally:
+        if options.state:
+            correlator.reading = live.place() if name != "-" else None
+            correlator.save(options.state)
+    return _status(log, False, found)
+
+
+def _is_read_on(name: str, place: Any) -> bool:
+    """Whether a file was read up to a place before: one that is shorter now is another."""
+    return (
+        isinstance(place, dict)
+        and place.get("path") == name
+        and os.path.exists(name)
+        and os.path.getsize(name) >= place.get("offset", 0)
+    )
+
+
+def _state(path: str | None) -> Correlator:
+    if path is None or not os.path.exists(path):
+        return Correlator(keep_closed=False)
+    try:
+        return Correlator.load(path)
+    except KubelogError as error:
+        complain(f"{error}; starting anew")
+        return Correlator(keep_closed=False)
+
+
+def coverage(options: argparse.Namespace, out: Out) -> int:
+    from kubelog.view import tables
+
+    log, failed = _opened(options)
+    found = log.coverage()
+    if options.output == "json":
+        out.text(escape.json(tables.coverage_dict(found), indent=True))
+    else:
+        out.lines(tables.coverage(found))
+    return _status(log, failed)
+
+
+def config(options: argparse.Namespace, out: Out) -> int:
+    from kubelog.timeline.settings import settings
+    from kubelog.view import tables
+
+    log, failed = _opened(options)
+    found = settings(log.events("NodeConfig"))
+    if options.output == "json":
+        out.text(escape.json([one.to_dict() for one in found], indent=True))
+    else:
+        out.lines(tables.settings(found))
+    return _status(log, failed)
+
+
+def explain(options: argparse.Namespace, out: Out) -> int:
+    from kubelog.explain import explain
+    from kubelog.view import tables
+
+    line = sys.stdin.buffer.read() if options.line == "-" else os.fsencode(options.line)
+    if not line.strip():
+        raise UsageError("expected a line to explain, found none")
+    found = explain(line, _reference(options.grammar), year=options.year, tz=options.tz)
+    if options.output == "json":
+        out.text(escape.json(found.to_dict(), indent=True))
+    else:
+        out.lines(tables.explanation(found))
+    return OK
+
+
+def _reference(grammar: str | None) -> Any:
+    return load_grammar(grammar, "reference")
+
+
+def grammar_check(options: argparse.Namespace, out: Out) -> int:
+    from kubelog.grammar import catalog
+    from kubelog.message.samples import check_samples
+    from kubelog.message.vocabulary import vocabulary
+
+    path = options.what or options.grammar
+    grammar = catalog.load([catalog.shipped(), *([Path(path)] if path else [])], vocabulary())
+    problems: list[str] = []
+    for name in ("reference", "scanner"):
+        engine = load_grammar(path, name)
+        problems += [f"{problem} ({name})" for problem in check_samples(engine, grammar.samples)]
+    entries = engine.table.entries
+    if options.output == "json":
+        out.text(escape.json({"wordings": len(entries), "problems": problems}, indent=True))
+    else:
+        out.text(
+            f"{len(entries)} wordings of {len({entry.event for entry in entries})} events: "
+            + ("all samples right" if not problems else f"{len(problems)} wrong")
+        )
+    for problem in problems:
+        complain(problem)
+    return USAGE if problems else OK
+
+
+def grammar_list(options: argparse.Namespace, out: Out) -> int:
+    from kubelog.view import grammars
+
+    engine = load_grammar(options.grammar)
+    if options.output == "json":
+        out.text(escape.json(grammars.events(engine.table, engine.decoder.classes), indent=True))
+    else:
+        out.lines(grammars.listing(engine.table, engine.decoder.classes))
+    return OK
+
+
+def grammar_show(options: argparse.Namespace, out: Out) -> int:
+    from kubelog.grammar.notation import suggest
+    from kubelog.view import grammars
+
+    engine = load_grammar(options.grammar)
+    known = {entry.event for entry in engine.table.entries}
+    if options.what not in known:
+        raise UsageError(f"{options.what!r} is no event of this grammar; {suggest(options.what, known)}".rstrip("; "))
+    if options.output == "json":
+        found = grammars.events(engine.table, engine.decoder.classes)
+        out.text(escape.json(next(one for one in found if one["event"] == options.what), indent=True))
+    else:
+        out.lines(grammars.show(engine.table, engine.decoder.classes, options.what))
+    return OK
