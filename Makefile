@@ -14,7 +14,7 @@ endif
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test lint types unit clean
+.PHONY: help demo test lint types unit bench bench-tools clean
 
 help:
 	@echo "make demo    what happened on a node whose disk ran full, read from its kubelet's log"
@@ -22,6 +22,7 @@ help:
 	@echo "make lint    ruff: rules and format"
 	@echo "make types   mypy"
 	@echo "make unit    pytest"
+	@echo "make bench   what kubelog and its rivals cost, in an environment of its own (ARGS=--help)"
 	@echo "make clean   remove all that these made"
 	@echo "PYTHON=...   the interpreter to prefer, 3.11 or later"
 
@@ -40,8 +41,33 @@ types: $(VENV)/test
 unit: $(VENV)/test
 	$(BIN)/pytest
 
+# In an environment of its own: the rivals are no part of the project. Says which rivals it had to leave out.
+bench: bench-tools
+	@$(MAKE) --silent --no-print-directory VENV=.venv-bench .venv-bench/bench
+	@.venv-bench/bin/python -m benchmarks.run $(ARGS)
+
+$(VENV)/bench: $(VENV)/core
+	@echo '*' > $(VENV)/.gitignore
+	@echo "Installing polars and duckdb into $(VENV) ..."
+	@$(INSTALL) polars duckdb || echo "polars or duckdb cannot be installed here: they are left out." >&2
+	@touch $@
+
+# What no Python package brings; only root installs it, and the benchmark does without what is missing.
+bench-tools:
+	@missing=""; \
+	command -v cc >/dev/null || missing="$$missing gcc libc6-dev"; \
+	command -v rg >/dev/null || missing="$$missing ripgrep"; \
+	pkg-config --exists lognorm 2>/dev/null || missing="$$missing pkg-config liblognorm-dev"; \
+	[ -n "$$missing" ] || exit 0; \
+	if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then \
+	    echo "Not here, and left out:$$missing (Debian's names)" >&2; exit 0; \
+	fi; \
+	echo "Installing$$missing ..."; \
+	apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y $$missing >/dev/null || \
+	    echo "Not to be had, and left out:$$missing" >&2
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache kubelog/grammar/table.bin
+	rm -rf $(VENV) .venv-bench benchmarks/build benchmarks/corpus build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache kubelog/grammar/table.bin
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # Stamps, so that a second run installs nothing.

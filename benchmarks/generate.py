@@ -1,7 +1,7 @@
 """messages.toml → a journal of N lines and its truth, the same bytes on every machine.
 
-    python -m benchmarks.generate LINES FILE      writes FILE and FILE.truth.json
-    python -m benchmarks.generate --bless         writes expected.json anew, for every corpus of definitions.toml
+`python -m benchmarks.generate LINES FILE` writes FILE and FILE.truth.json; `--bless` alone writes expected.json anew, for
+every corpus of definitions.toml.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ PIDS = {"kubelet": 2296, "kube-apiserver": 1873, "chronyd": 612}
 DAY_OF_NOVEMBER, DAYS_BEFORE = 10, 305  # of November, in a leap year: stamps without a year count in that calendar
 STEP_US = 80_000  # mean time between records
 APART = 0.2  # how often a line of another process stands within a record of several lines
-SAMPLES = 80  # records whose field values the truth tells
 
 
 class Writer:
@@ -87,13 +86,14 @@ class Truth:
             told = self.kinds.setdefault(message.kind, [0, 0])
             told[0] += 1
             told[1] += sum(map(crc32, values))
-            if told[0] == 1 and len(self.samples) < SAMPLES:
+            if told[0] == 1:
                 fields = dict(zip(message.fields, (value.decode() for value in values), strict=True))
                 self.samples.append({"line": self.lines, "kind": message.kind, "fields": fields})
 
     def told(self) -> dict[str, Any]:
         names = "lines bytes records headers joined pairs moments verdicts samples".split()
-        return {"sha256": self.digest.hexdigest(), **{name: getattr(self, name) for name in names}, "kinds": dict(sorted(self.kinds.items()))}
+        told = {"sha256": self.digest.hexdigest(), **{name: getattr(self, name) for name in names}}
+        return {**told, "kinds": dict(sorted(self.kinds.items()))}
 
 
 class Journal:
@@ -134,8 +134,8 @@ class Journal:
         minutes, second = divmod(seconds, 60)
         head = b""
         if writer.place:
-            clock = (writer.severity.encode(), DAY_OF_NOVEMBER + day, minutes // 60, minutes % 60, second, micros, writer.thread, writer.place)
-            head = b"%s11%02d %02d:%02d:%02d.%06d%s%s] " % clock
+            clock = b"11%02d %02d:%02d:%02d.%06d" % (DAY_OF_NOVEMBER + day, minutes // 60, minutes % 60, second, micros)
+            head = b"%s%s%s%s] " % (writer.severity.encode(), clock, writer.thread, writer.place)
         line = self.line(writer, head + body)
         moment = (DAYS_BEFORE + DAY_OF_NOVEMBER - 1) * 86_400_000_000 + self.us
         self.truth.record(writer, moment, more, values)

@@ -10,6 +10,7 @@ from pathlib import Path
 from string import Formatter
 
 HERE = Path(__file__).resolve().parent
+QUOTED = r'"(?:[^"\\]|\\.)*"'  # a quoted value may hold what looks like the next key
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,8 @@ class Message:
             if isinstance(part, str):
                 text += re.sub(r"([\\.^$*+?{}\[\]|()])", r"\\\1", part)
             else:
-                text += "(.*?)" if part.field else ".*?"
+                value = QUOTED if self.structured and part.values.startswith("quoted_") else ".*?"
+                text += f"({value})" if part.field else value
         return f"^{text}$"
 
 

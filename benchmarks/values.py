@@ -53,7 +53,9 @@ class Maker:
 
     def duration(self) -> str:
         number = self.below(999_999) + 1
-        return (f"{number / 1000:g}ms", f"{number / 1000:g}µs", f"{number / 10000:g}s", f"{1 + number % 59}m{number % 60}s")[number % 4]
+        return (f"{number / 1000:g}ms", f"{number / 1000:g}µs", f"{number / 10000:g}s", f"{1 + number % 59}m{number % 60}s")[
+            number % 4
+        ]
 
     def time(self) -> str:
         return f"2023-11-{1 + self.below(9):02} {self.below(24):02}:{self.below(60):02}:{self.below(60):02} +0000 UTC"
@@ -109,7 +111,13 @@ def _node_config(m: Maker) -> str:
 
 def _node_config_json(m: Maker) -> str:
     thresholds = [
-        {"Signal": signal, "Operator": "LessThan", "Value": {"Quantity": None, "Percentage": (1 + m.below(19)) / 100}, "GracePeriod": 0, "MinReclaim": None}
+        {
+            "Signal": signal,
+            "Operator": "LessThan",
+            "Value": {"Quantity": None, "Percentage": (1 + m.below(19)) / 100},
+            "GracePeriod": 0,
+            "MinReclaim": None,
+        }
         for signal in ("nodefs.available", "nodefs.inodesFree", "imagefs.available", "imagefs.inodesFree")
     ]
     config = {

@@ -1,0 +1,38 @@
+"""kubelog: a Record object for each record, its pairs and typed event included."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from benchmarks.engines import Reading, kubelog_blocks
+from benchmarks.messages import HERE
+
+JOB = "all of it, a Record with typed values each"
+
+
+def prepare() -> Any:
+    kubelog_blocks.prepare()
+    import kubelog
+
+    return kubelog
+
+
+def read(kubelog: Any, path: Path) -> Reading:
+    check = bool(os.environ.get("BENCH_CHECK"))
+    kinds: Counter[str | None] = Counter()
+    verdicts: Counter[str] = Counter()
+    pairs = 0
+    values = {}
+    for record in kubelog.read(path, year=2023, grammar=HERE / "grammar"):
+        verdicts[record.verdict] += 1
+        kinds[record.kind] += 1
+        pairs += len(record.pairs or ())
+        if check:
+            if record.reason:
+                raise AssertionError(f"{path.name}:{record.origin.line}: {record.reason}")
+            values[record.origin.line] = (record.kind, record.fields)
+    del kinds[None]
+    return Reading(dict(kinds), {"verdicts": dict(verdicts), "pairs": pairs, "records": sum(verdicts.values())}, values=values)
