@@ -117,6 +117,13 @@ def test_a_users_grammar_is_used(tmp_path: Path) -> None:
         '[[message]]\nevent = "DiskReplaced"\ntext = ["disk {disk:path} replaced in {took_s:duration}"]\n'
         "sample = [{ body = 'disk /dev/sdb replaced in 1m2s', yields = { disk = '/dev/sdb', took_s = 62.0 } }]\n"
     )
+    with open(tmp_path / "mine.toml", "a") as file:
+        # A pair is read as its field was declared, whatever the field is called.
+        file.write(
+            '[event.Slow]\nfields = { slo_s = "float", took = "duration" }\n[[message]]\nevent = "Slow"\n'
+            'pairs = [{ message = "Slow", fields = { slo_s = "slo", took = "took" } }]\n'
+            """sample = [{ body = '"Slow" slo=0.5 took="1m2s"', yields = { slo_s = 0.5, took = 62.0 } }]\n"""
+        )
     assert kubelog("grammar", "check", "mine.toml", cwd=tmp_path).returncode == 0
     line = b"I0102 03:04:05.000006       7 disks.go:8] disk /dev/sdc replaced in 2m0s\n"
     done = kubelog("parse", "--grammar", ".", "-", "-o", "jsonl", stdin=line, cwd=tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import tomllib
 from collections.abc import Mapping
@@ -97,10 +98,17 @@ class GrammarFile:
             self.grammar.events[name] = fields
 
     def place_of_table(self, name: str) -> tuple[int, int]:
+        return self._tables().get(name, 1), 1
+
+    @functools.cache  # noqa: B019  # a file is read once and let go
+    def _tables(self) -> dict[str, int]:
+        """Where each table or key stands first: its name → its line."""
+        found: dict[str, int] = {}
         for number, line in enumerate(self.lines, 1):
-            if re.match(rf"\s*(\[+\s*{re.escape(name)}\s*\]|{re.escape(name)}\s*=)", line):
-                return number, 1
-        return 1, 1
+            named = re.match(r"\s*(?:\[+\s*([^\]]+?)\s*\]|([^=\[{\s]+)\s*=)", line)
+            if named:
+                found.setdefault(named[1] or named[2], number)
+        return found
 
     def _table(self, name: str) -> dict[str, Any]:
         table = self.data.get(name, {})

@@ -115,6 +115,8 @@ def pair_type(cls: type[Event], name: str) -> str:
     """How the value of a pair becomes this hole's value."""
     if name in cls.raw:
         return cls.raw[name]
+    if name in cls.written:
+        return cls.written[name]
     suits = _suits(typing.get_type_hints(cls)[name])
     if suits[0] == "float" and name.endswith("_s"):
         return "duration"
@@ -147,7 +149,8 @@ def declared(events: Mapping[str, Mapping[str, str]]) -> dict[str, type[Event]]:
         if name in classes():
             raise GrammarError("grammar", f"the event {name!r} is one of the vocabulary", hint="use another name")
         columns = [(field, _PYTHON.get(type_, str) | None, None) for field, type_ in fields.items()]
-        cls: Any = msgspec.defstruct(name, columns, bases=(Event,), frozen=True, gc=False, kw_only=True)
+        space = {"written": types.MappingProxyType(dict(fields))}
+        cls: Any = msgspec.defstruct(name, columns, bases=(Event,), namespace=space, frozen=True, gc=False, kw_only=True)
         found[name] = cls
     return found
 

@@ -72,6 +72,8 @@ class Event(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     # Holes that are no fields, with the type that they have in pairs; `derive` makes fields of them.
     raw: ClassVar[Mapping[str, str]] = types.MappingProxyType({})
+    # Fields whose type a grammar declared (`[event.Name]`): that is how their pairs are read.
+    written: ClassVar[Mapping[str, str]] = types.MappingProxyType({})
 
     @classmethod
     def derive(cls, holes: dict[str, Any]) -> dict[str, Any]:
