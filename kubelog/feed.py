@@ -9,13 +9,13 @@ from collections.abc import Iterator
 import msgspec
 
 from kubelog.ingest.block import NONE, VERDICTS, Block
-from kubelog.ingest.clock import DAY
+from kubelog.ingest.clock import AHEAD, BACK, DAY
 from kubelog.message.filter import Filter
 from kubelog.message.record import RecordMaker
 from kubelog.message.vocabulary import Event, Heard
 
-# Moments without a year count in a leap year; half of it back is New Year, nearly all of it ahead a late line of the old year.
-_YEAR, _BACK, _AHEAD = 366 * DAY, 180 * DAY, 330 * DAY
+# Moments without a year count in a leap year.
+_YEAR = 366 * DAY
 
 
 class Feed:
@@ -90,9 +90,9 @@ class Feed:
     def _turn(self, moment: int) -> int:
         """µs to add to a moment without a year, so that it is behind those before it."""
         if self.moment is not None:
-            if moment < self.moment - _BACK:
+            if moment < self.moment - BACK:
                 self.turned += _YEAR
-            elif moment > self.moment + _AHEAD:
+            elif moment > self.moment + AHEAD:
                 return self.turned - _YEAR
         self.moment = moment
         return self.turned

@@ -23,7 +23,8 @@ YEAR_SOURCES: Final = (None, "envelope", "argument", "neighbour", "file", "clock
 ARGUMENT, FILE, CLOCK = 2, 4, 5
 _EPOCH = datetime(1970, 1, 1)  # naive on purpose: local µs
 # A stamp that lies further back than this has crossed New Year; one further ahead is a late line of the old year.
-_BACK, _AHEAD = 180 * DAY, 330 * DAY
+BACK: Final = 180 * DAY
+AHEAD: Final = 330 * DAY
 
 
 class Clock:
@@ -97,9 +98,9 @@ class Clock:
                 self.year -= 1
             self.assumed = self.year
         elif self.last is not None:
-            if moment < self.last - _BACK:
+            if moment < self.last - BACK:
                 self.year += 1
-            elif moment > self.last + _AHEAD:
+            elif moment > self.last + AHEAD:
                 # A late line of the old year: the year of what follows does not change.
                 return self._zoned(in_year(moment, self.year - 1))
         self.last = moment
