@@ -5,6 +5,7 @@ The way of the data, a room a stage; a room knows only those to its left:
     bytes ─ingest─▶ Block ─klog─▶ headers, records ─message─▶ kinds, fields ─timeline─▶ Change, Incident ─view─▶ text · json · …
 """
 
+from kubelog import native  # isort: skip  (before any leaf is imported)
 from kubelog.errors import GrammarError, InputError, KubelogError, StateError, UsageError
 from kubelog.live import stream
 from kubelog.message.record import Record

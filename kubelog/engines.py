@@ -5,20 +5,20 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from kubelog.errors import UsageError
-from kubelog.grammar.compile import Table, compile_grammar, read_table
-from kubelog.ingest.block import BARE, HEADER, MAX_LINE, NONE, PLAIN, SEVERITIES, STRUCTURED, TYPED, UNPARSED, Block
-from kubelog.ingest.clock import DAY, DAYS_BEFORE
-from kubelog.ingest.envelope import MAX_INDENT, EnvelopeReader
-from kubelog.ingest.lines import split
-from kubelog.klog.header import MAX_PREFIX, HeaderReader
-from kubelog.klog.records import NO_HEADER, Joiner, RecordReader
+from kubelog.grammar.compile import Program, Table, compile_grammar, read_table
+from kubelog.ingest.block import (
+    BARE, HEADER, MAX_INDENT, MAX_LINE, MAX_PREFIX, NO_HEADER, NONE, PLAIN, SEVERITIES, STRUCTURED, TYPED, UNPARSED, Block,
+)  # fmt: skip
+from kubelog.ingest.calendar import DAY, DAYS_BEFORE
+from kubelog.ingest.columns import column
 from kubelog.klog.values import unquote
 from kubelog.message.decoder import Decoder
-from kubelog.message.matcher import Matcher
+from kubelog.message.matcher import message_hash
 from kubelog.message.vocabulary import vocabulary
+from kubelog.native import Leaves
 
 
 class Engine(Protocol):
@@ -26,42 +26,40 @@ class Engine(Protocol):
 
     table: Table
     decoder: Decoder
+    leaves: Any
 
     def lines(self, block: Block) -> None:
         """Fill the columns of ingest and klog that have a value a line, for the lines that were added to the Block."""
 
-    def records(self, block: Block, final: bool) -> int:
-        """Join lines into records; how many lines are settled."""
-
-    def joiner(self, block: Block) -> Joiner:
-        """What joins the lines of a Block that grows."""
+    def joiner(self, block: Block) -> Any:
+        """What joins the lines of a Block, which may grow, into records."""
 
     def messages(self, block: Block) -> None:
-        """Fill the columns of message."""
+        """Fill the columns of pairs and of message."""
 
 
 class Scanner:
     """The engine that runs the compiled table."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, leaves: Any = None) -> None:
         self.table = table
         self.decoder = Decoder(table)
-        self._envelopes, self._headers, self._records = EnvelopeReader(table), HeaderReader(table), RecordReader(table)
-        self._matcher = Matcher(table, self.decoder.decide)
+        self.leaves = leaves or Leaves()
+        self.program = Program(table)
+        self.slots, self.spans = message_hash(self.program)
 
     def lines(self, block: Block) -> None:
-        split(block)
-        self._envelopes.read(block)
-        self._headers.read(block)
+        first = block.lines
+        self.leaves.LineReader(block).read()
+        self.leaves.EnvelopeReader(self.program, block).read(first)
+        self.leaves.HeaderReader(self.program, block).read(first)
 
-    def records(self, block: Block, final: bool) -> int:
-        return self._records.read(block, final)
-
-    def joiner(self, block: Block) -> Joiner:
-        return self._records.joiner(block)
+    def joiner(self, block: Block) -> Any:
+        return self.leaves.Joiner(self.program, block)
 
     def messages(self, block: Block) -> None:
-        self._matcher.read(block)
+        self.leaves.PairReader(block).read()
+        self.leaves.Matcher(self.program, self.slots, self.spans, self.decoder.decide, block).read()
 
 
 class ReferenceEngine:
@@ -75,16 +73,18 @@ class ReferenceEngine:
         self.reference = Reference(grammar)
         self.table = compile_grammar(grammar)
         self.decoder = Decoder(self.table)
-        self._records = RecordReader(self.table)
+        self.leaves = Leaves()
+        self.program = Program(self.table)
 
     def lines(self, block: Block) -> None:
-        split(block)
-        for line in range(len(block.envelope), len(block.at)):
+        first = block.lines
+        self.leaves.LineReader(block).read()
+        for line in range(first, block.lines):
             raw = block.data[block.at[line] : block.end[line]]
-            self._line(block, block.at[line], raw if len(raw) <= MAX_LINE else b"")
+            self._line(block, line, block.at[line], raw if len(raw) <= MAX_LINE else b"")
 
-    def _line(self, block: Block, at: int, raw: bytes) -> None:
-        names, text = block.names, raw.decode("latin-1")
+    def _line(self, block: Block, line: int, at: int, raw: bytes) -> None:
+        text = raw.decode("latin-1")
         indent = len(text) - len(text.lstrip(" \t"))
         found = self.reference.envelope(text[indent:]) if indent <= MAX_INDENT and indent < len(text) else None
         number, spans = found or (BARE, {})
@@ -95,18 +95,31 @@ class ReferenceEngine:
         body = indent + spans["body"][0] if found else 0
         if found and body < len(text):
             body += 1
-        month, day, clock = hole("month"), hole("day"), hole("clock")
-        node, unit, pid = hole("node"), hole("unit"), hole("pid")
-        block.envelope.append(number)
-        block.text_at.append(at + body)
-        block.month.append(names.months.code(month.encode("latin-1")) if month else -1)
-        block.stamp.append((int(day) - 1) * DAY + _clock(clock) if day and clock else NONE)
-        block.node.append(names.nodes.code(node.encode("latin-1")) if node else -1)
-        block.unit.append(names.units.code(unit.encode("latin-1")) if unit else -1)
-        block.pid.append(int(pid) if pid else NONE)
-        self._header(block, at + body, text[body:], number == BARE)
+        day, clock = hole("day"), hole("clock")
+        block.envelope[line] = number
+        block.text_at[line] = at + body
+        block.month[line] = self._code(block, "months", at + indent, spans.get("month"))
+        block.stamp[line] = (int(day) - 1) * DAY + _clock(clock) if day and clock else NONE
+        block.process[line] = -1 if found is None else self._process(block, at + indent, spans)
+        self._header(block, line, at + body, text[body:], number == BARE)
 
-    def _header(self, block: Block, at: int, text: str, bare: bool) -> None:
+    def _code(self, block: Block, names: str, at: int, span: tuple[int, int] | None) -> int:
+        return -1 if span is None else getattr(block, names).code(block.data, at + span[0], at + span[1])
+
+    def _process(self, block: Block, at: int, spans: dict[str, tuple[int, int]]) -> int:
+        """The code of node, unit and pid together."""
+        first = spans.get("node", spans["unit"])[0]
+        # The bracket behind the number is its own.
+        last = spans["pid"][1] + 1 if "pid" in spans else spans["unit"][1]
+        code = block.processes.code(block.data, at + first, at + last)
+        node, unit = (self._code(block, names, at, spans.get(names[:-1])) for names in ("nodes", "units"))
+        block.room_for_names()
+        pid = spans.get("pid")
+        block.node_of[code], block.unit_of[code] = node, unit
+        block.pid_of[code] = NONE if pid is None else int(block.data[at + pid[0] : at + pid[1]])
+        return code
+
+    def _header(self, block: Block, line: int, at: int, text: str, bare: bool) -> None:
         start, spans = 0, self.reference.header(text)
         if spans is None and bare:
             for place in range(1, min(len(text), MAX_PREFIX + 1)):
@@ -118,54 +131,61 @@ class ReferenceEngine:
                         start = place
                         break
         if spans is None:
-            block.head.append(-1)
-            block.moment.append(NONE)
-            block.thread.append(NONE)
-            block.file.append(-1)
-            block.source_line.append(-1)
-            block.body_at.append(at)
+            block.head[line] = block.site[line] = -1
+            block.moment[line] = block.thread[line] = NONE
+            block.body_at[line] = at
             return
         part = {name: text[start + a : start + b] for name, (a, b) in spans.items()}
         month, day = int(part["date"][:2]), int(part["date"][2:])
-        block.head.append(SEVERITIES.index(part["severity"]))
-        block.moment.append((DAYS_BEFORE[month - 1] + day - 1) * DAY + _clock(part["clock"]))
-        block.thread.append(int(part["thread"]))
-        block.file.append(block.names.files.code(part["source_file"].encode("latin-1")))
-        block.source_line.append(int(part["source_line"]))
+        block.head[line] = SEVERITIES.index(part["severity"])
+        block.moment[line] = (DAYS_BEFORE[month - 1] + day - 1) * DAY + _clock(part["clock"])
+        block.thread[line] = int(part["thread"])
+        (file_at, file_end), (number_at, number_end) = spans["source_file"], spans["source_line"]
+        site = block.site[line] = block.sites.code(block.data, at + start + file_at, at + start + number_end)
+        file = block.files.code(block.data, at + start + file_at, at + start + file_end)
+        block.room_for_names()
+        block.file_of[site], block.line_of[site] = file, int(text[start + number_at : start + number_end])
         body = start + spans["body"][0]
-        block.body_at.append(at + body + (1 if body < len(text) else 0))
+        block.body_at[line] = at + body + (1 if body < len(text) else 0)
 
-    def records(self, block: Block, final: bool) -> int:
-        return self._records.read(block, final)
-
-    def joiner(self, block: Block) -> Joiner:
-        return self._records.joiner(block)
+    def joiner(self, block: Block) -> Any:
+        return self.leaves.Joiner(self.program, block)
 
     def messages(self, block: Block) -> None:
+        spans, pairs = array("i"), array("i")
         for row in range(len(block)):
-            kind, spans = -1, array("i")
+            block.span_first[row], block.pair_first[row] = len(spans) // 2, len(pairs) // 4
+            kind, found, end = -1, array("i"), -1
             verdict, line = block.verdict[row], block.first[row]
             b, p, first_end, e = block.body(row)
             whole, first = b[p:e].decode("latin-1"), b[p:first_end].decode("latin-1")
             if verdict in (HEADER, STRUCTURED):
-                file = block.names.files.values[block.file[line]].decode("latin-1")
+                file = block.files.value(block.data, block.file_of[block.site[line]]).decode("latin-1")
                 if verdict == STRUCTURED:
-                    verdict, kind, spans = self._structured(whole, file)
-                if kind < 0 and verdict == HEADER:
-                    kind, spans = self._best("text", first, whole, file, None)
+                    verdict, kind, found = self._structured(whole, file, pairs)
+                if verdict == STRUCTURED:
+                    end = self._message_end(whole)
+                else:
+                    kind, found = self._best("text", first, whole, file, None)
             elif verdict == PLAIN:
-                program = block.names.units.values[block.unit[line]].decode("latin-1")
-                kind, spans = self._best("text", first, whole, "", program)
+                program = block.units.value(block.data, block.unit_of[block.process[line]]).decode("latin-1")
+                kind, found = self._best("text", first, whole, "", program)
             elif verdict == UNPARSED and block.reason[row] == NO_HEADER:
-                kind, spans = self._listing(whole)
+                kind, found = self._listing(whole)
             block.verdict[row] = TYPED if kind >= 0 else verdict
             if kind >= 0:
                 block.reason[row] = 0
-            block.kind.append(kind)
-            block.spans.extend(spans)
-            block.span_first.append(len(block.spans))
+            block.kind[row], block.message_end[row] = kind, end
+            spans.extend(found)
+        block.span_first[len(block)], block.pair_first[len(block)] = len(spans) // 2, len(pairs) // 4
+        block.spans, block.pairs = _column(spans), _column(pairs)
 
-    def _structured(self, body: str, file: str) -> tuple[int, int, array[int]]:
+    def _message_end(self, body: str) -> int:
+        quoted = self.reference.structured(body)
+        assert quoted is not None
+        return quoted[1]
+
+    def _structured(self, body: str, file: str, out: array[int]) -> tuple[int, int, array[int]]:
         quoted = self.reference.structured(body)
         if quoted is None:
             return HEADER, -1, array("i")
@@ -173,6 +193,8 @@ class ReferenceEngine:
         pairs, stop = self.reference.pairs(body[end:])
         if end + stop < len(body) and not pairs and body[end + stop] != "\n":
             return HEADER, -1, array("i")
+        for pair in pairs:
+            out.extend(end + place for place in pair)
         wanted = unquote(message.encode("latin-1"))
         same = [n for n in self.reference.order("pairs", file) if self.reference.grammar.wordings[n].message == wanted]
         if not same:
@@ -198,9 +220,15 @@ class ReferenceEngine:
         start = len(whole) - len(text)
         for number, spans in self.reference.message("line", text, text, "", None):
             flat = array("i", [place for span in spans for place in span])
-            if self.decoder.decide(self.table.entries[number], text.encode("latin-1"), flat):
+            if self.decoder.decide(number, text.encode("latin-1"), flat.tolist()):
                 return number, array("i", [start + place for place in flat])
         return -1, array("i")
+
+
+def _column(values: array[int]) -> memoryview[int]:
+    found = column("i", len(values))
+    found[:] = memoryview(values)
+    return found
 
 
 def _clock(text: str) -> int:

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import msgspec
 
 from kubelog.ingest.block import NONE, VERDICTS, Block
-from kubelog.ingest.clock import AHEAD, BACK, DAY
+from kubelog.ingest.calendar import DAY
+from kubelog.ingest.clock import AHEAD, BACK
 from kubelog.message.filter import Filter
 from kubelog.message.record import RecordMaker
 from kubelog.message.vocabulary import Event, Heard
@@ -40,13 +41,12 @@ class Feed:
 
     def read(self, block: Block, maker: RecordMaker) -> Iterator[Event]:
         """The wanted events of a Block."""
-        names, code, named = block.names.nodes, -1, None
+        process, named = -1, None
         for row in range(len(block)):
             line = block.first[row]
             self.verdicts[VERDICTS[block.verdict[row]]] += 1
-            if block.node[line] != code:
-                code = block.node[line]
-                named = names.text(code)
+            if block.process[line] != process:
+                process, named = block.process[line], block.node(line)
             if named is not None:
                 self._name(named)
             node = named or self.node

@@ -167,7 +167,7 @@ class Log:
             kept.append((block, maker))
             for row in range(len(block)):
                 line = block.first[row]
-                node = block.names.nodes.text(block.node[line])
+                node = block.node(line)
                 if node is None and block.kind[row] >= 0:
                     made = maker.event(block, row)
                     node = made[0].seen.node if made else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kubelog.engines import Engine
-from kubelog.ingest.block import Block, Names
+from kubelog.ingest.block import Block
 from kubelog.ingest.clock import Clock
 
 
@@ -12,7 +12,6 @@ class Reader:
 
     def __init__(self, engine: Engine, path: str, clock: Clock) -> None:
         self.engine, self.path, self.clock = engine, path, clock
-        self.names = Names()
         self.held = b""  # bytes whose records a later line may still continue
         self.offset, self.line = 0, 1  # of held[0]
         self._begin()
@@ -23,7 +22,7 @@ class Reader:
         self._begin()
 
     def _begin(self) -> None:
-        self.block = Block(b"", self.names, self.path, self.offset, self.line)
+        self.block = Block(b"", self.path, self.offset, self.line)
         self.joiner = self.engine.joiner(self.block)
 
     def _grow(self, stop: int) -> None:
@@ -41,7 +40,7 @@ class Reader:
         settled = self.joiner.settle(final or settle, rows)
         self._finish(rows, self.clock)
         if settled:
-            taken = rows.next[settled - 1]
+            taken = rows.at[settled]
             self.held = self.held[taken:]
             self.offset += taken
             self.line += settled
@@ -57,5 +56,5 @@ class Reader:
         return rows
 
     def _finish(self, block: Block, clock: Clock) -> None:
-        clock.read(block)
+        clock.read(block, self.engine.leaves.TimeReader)
         self.engine.messages(block)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from array import array
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,11 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from kubelog.engines import Engine
+from kubelog import native
+from kubelog.engines import Engine, Scanner
 from kubelog.engines import engine as engine_of
-from kubelog.ingest.block import Block, Names
+from kubelog.grammar.compile import read_table
+from kubelog.ingest.block import LINE_COLUMNS, RECORD_COLUMNS, Block
 from kubelog.ingest.clock import Clock
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -46,11 +47,17 @@ def scanner() -> Engine:
 
 
 @pytest.fixture(scope="session")
+def interpreted() -> Engine:
+    """The scanner as its sources say, whether or not it was compiled."""
+    return Scanner(read_table(), native.Leaves(interpreted=True))
+
+
+@pytest.fixture(scope="session")
 def reference() -> Engine:
     return engine_of("reference")
 
 
-@pytest.fixture(params=["scanner", "reference"], scope="session")
+@pytest.fixture(params=["scanner", "interpreted", "reference"], scope="session")
 def engine(request: pytest.FixtureRequest) -> Engine:
     """Each engine in turn: a test that asks for it runs on all."""
     found: Engine = request.getfixturevalue(request.param)
@@ -64,21 +71,25 @@ def columns() -> Callable[[Engine, bytes], dict[str, Any]]:
 
 
 def _columns(engine: Engine, data: bytes) -> dict[str, Any]:
-    block = Block(data, Names())
+    block = Block(data)
     engine.lines(block)
-    engine.records(block, True)
-    Clock(engine.table, year=2017).read(block)
+    joiner = engine.joiner(block)
+    joiner.run()
+    joiner.settle(True, block)
+    Clock(engine.table, year=2017).read(block, engine.leaves.TimeReader)
     engine.messages(block)
-    found: dict[str, Any] = {"joined": block.joined}
-    for name in block.__slots__:
-        column = getattr(block, name)
-        if isinstance(column, array):
-            found[name] = column.tolist()
+    found: dict[str, Any] = {name: getattr(block, name)[: block.lines].tolist() for name in LINE_COLUMNS}
+    found |= {name: getattr(block, name)[: block.rows].tolist() for name in RECORD_COLUMNS}
+    rows = range(block.rows)
+    found["members"] = [block.lines_of(row) for row in rows]
+    found["spans"] = [block.spans_of(row) for row in rows]
+    found["pairs"] = [block.pairs_of(row) for row in rows]
+    found["bodies"] = [block.body(row) for row in rows]
     # A code as the text that it stands for: the order in which names came is no column.
-    for name in ("nodes", "units", "files", "months"):
-        values = getattr(block.names, name).values
-        found[name] = sorted(values)
-        found[name[:-1]] = [None if code < 0 else values[code] for code in found[name[:-1]]]
+    found["months"] = sorted(block.months.values(data))
+    found["month"] = [None if code < 0 else block.months.value(data, code) for code in found["month"]]
+    found["process"] = [(block.node(line), block.unit(line), block.pid(line)) for line in range(block.lines)]
+    found["site"] = [(block.source_file(line), block.source_line(line)) for line in range(block.lines)]
     return found
 
 

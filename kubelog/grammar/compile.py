@@ -4,6 +4,7 @@ compiled at start.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,26 +15,28 @@ if TYPE_CHECKING:
     from kubelog.grammar.tree import Grammar, Pattern, Vocabulary, Wording
 
 # The layout below; a shipped table of another layout is not read.
-LAYOUT = 2
+LAYOUT = 3
 # The brackets of a value nest no deeper; what does is read as text, by both engines.
 MAX_DEPTH = 40
 
 # What stands at a place of a pattern: `ops` is a flat list of (op, argument).
 OP_END, OP_LITERAL, OP_BLANKS, OP_HOLE, OP_QUOTED = range(5)
 
+# A node of the trie, as numbers: its label (place in the pool, length), its whole lead (place, length), the wordings that
+# end here (place in `ends`, how many), its children (place in `edges`, first byte, last byte).
+NODE = 9
+# A wording, as numbers: where its pattern begins in `ops` (-1 for pairs), whether it takes several lines, its weight, and its
+# programs, files and keys (place in `names`, how many).
+WORDING = 9
+
 
 class Entry(msgspec.Struct, frozen=True, array_like=True):
-    """A wording as the scanner and the decoder need it."""
+    """A wording as the decoder needs it."""
 
     event: str
     style: str
     holes: list[tuple[str, str]]  # name, type ("": as the vocabulary says)
-    keys: list[bytes]  # of pairs: the key of each hole
     constants: dict[str, Any]
-    program: list[bytes]
-    files: list[bytes]
-    multiline: bool
-    program_ops: int  # where its pattern begins in `ops`; -1 for pairs
     lead: int
     weight: int
     text: str
@@ -47,23 +50,44 @@ class Table(msgspec.Struct, array_like=True):
     layout: int
     digest: str
     entries: list[Entry]
-    before: list[bytes]
-    heads: list[bytes]
-    stacks: list[bytes]
-    blocks: list[bytes]
     months: dict[str, int]
     events: dict[str, dict[str, str]]
-    # Patterns: ops[i], ops[i + 1] is one step; a literal's argument is its number in `pool`, a run of blanks' its
-    # least length.
+    # All literals behind one another, and where each stands: place, length. Lists of literals hold their numbers.
+    pool: bytes
+    literals: list[int]
+    before: list[int]
+    heads: list[int]
+    stacks: list[int]
+    blocks: list[int]
+    two_words: list[int]  # first words, lower case, of months' names of two
+    # Patterns: ops[i], ops[i + 1] is one step; a literal's argument is its number, a run of blanks' its least length.
     ops: list[int]
-    pool: list[bytes]
-    # The radix trie over leading literals: a node is (label, children by first byte, wordings that end here).
-    labels: list[bytes]
-    children: list[dict[int, int]]
-    ends: list[list[int]]
-    # Structured messages by their text, `line` wordings in order.
-    messages: dict[bytes, list[int]]
+    # The radix trie over leading literals; `edges` hold child nodes, 0 for none.
+    nodes: list[int]
+    edges: list[int]
+    ends: list[int]
+    wordings: list[int]
+    names: list[int]
+    # Structured messages (literals), and the wordings of each: place in `ends`, how many.
+    messages: list[int]
+    message_ends: list[int]
+    # `line` wordings in order.
     lines: list[int]
+
+
+class Program:
+    """The arrays of a table, as the leaves bind them."""
+
+    def __init__(self, table: Table) -> None:
+        def ints(values: list[int]) -> array[int]:
+            return array("i", values)
+
+        self.pool, self.literals = table.pool, ints(table.literals)
+        self.before, self.heads, self.stacks, self.blocks = map(ints, (table.before, table.heads, table.stacks, table.blocks))
+        self.two_words = ints(table.two_words)
+        self.ops, self.nodes, self.edges, self.ends = map(ints, (table.ops, table.nodes, table.edges, table.ends))
+        self.wordings, self.names, self.lines = map(ints, (table.wordings, table.names, table.lines))
+        self.messages, self.message_ends = ints(table.messages), ints(table.message_ends)
 
 
 def compile_grammar(grammar: Grammar) -> Table:
@@ -71,34 +95,44 @@ def compile_grammar(grammar: Grammar) -> Table:
     builder = _Builder()
     for number, wording in enumerate(grammar.wordings):
         builder.add(number, wording)
-    labels, children, ends = builder.trie()
+    builder.trie()
+    lists = [builder.literals_of(texts) for texts in (grammar.before, grammar.heads, grammar.stacks, grammar.blocks)]
+    two_words = builder.literals_of(sorted({name.split(" ")[0].encode() for name in grammar.months if " " in name}))
+    messages, message_ends = builder.literals_of(builder.messages), builder.message_ends()
     return Table(
-        LAYOUT, grammar.digest, builder.entries, grammar.before, grammar.heads, grammar.stacks, grammar.blocks,
-        grammar.months, grammar.events, builder.ops, builder.pool, labels, children, ends, builder.messages, builder.lines,
+        LAYOUT, grammar.digest, builder.entries, grammar.months, grammar.events, bytes(builder.pool), builder.literals, *lists,
+        two_words, builder.ops, builder.nodes, builder.edges, builder.ends, builder.wordings, builder.names,
+        messages, message_ends, builder.lines,
     )  # fmt: skip
 
 
 class _Builder:
     def __init__(self) -> None:
         self.entries: list[Entry] = []
+        self.wordings: list[int] = []
+        self.names: list[int] = []
         self.ops: list[int] = []
-        self.pool: list[bytes] = []
-        self.literals: dict[bytes, int] = {}
+        self.pool = bytearray()
+        self.literals: list[int] = []
+        self.numbers: dict[bytes, int] = {}
         self.messages: dict[bytes, list[int]] = {}
         self.lines: list[int] = []
         self.leads: dict[bytes, list[int]] = {}
+        self.nodes: list[int] = []
+        self.edges: list[int] = []
+        self.ends: list[int] = []
 
     def add(self, number: int, wording: Wording) -> None:
         pattern = wording.pattern
         holes = [(hole.name, hole.type) for hole in pattern.holes] if pattern else [(n, "") for n in wording.fields]
-        entry = Entry(
-            wording.event, wording.style, holes, [key.encode() for key in wording.fields.values()], wording.constants,
-            [name.encode() for name in wording.program], [name.encode() for name in wording.files],
-            bool(pattern and pattern.multiline), self.pattern(pattern) if pattern else -1,
-            len(pattern.lead) if pattern else 0, pattern.weight if pattern else 0,
-            wording.text, wording.path, wording.line,
-        )  # fmt: skip
-        self.entries.append(entry)
+        lead, weight = (len(pattern.lead), pattern.weight) if pattern else (0, 0)
+        self.entries.append(
+            Entry(wording.event, wording.style, holes, wording.constants, lead, weight, wording.text, wording.path, wording.line)
+        )
+        self.wordings += (self.pattern(pattern) if pattern else -1, int(bool(pattern and pattern.multiline)), weight)
+        for texts in (wording.program, wording.files, wording.fields.values()):
+            self.wordings += (len(self.names), len(texts))
+            self.names += self.literals_of(text.encode() for text in texts)
         if wording.style == "pairs":
             self.messages.setdefault(wording.message, []).append(number)
         elif wording.style == "line":
@@ -121,31 +155,45 @@ class _Builder:
         return start
 
     def literal(self, text: bytes) -> int:
-        if text not in self.literals:
-            self.literals[text] = len(self.pool)
-            self.pool.append(text)
-        return self.literals[text]
+        """The number of a literal."""
+        if text not in self.numbers:
+            self.numbers[text] = len(self.literals) // 2
+            self.literals += (len(self.pool), len(text))
+            self.pool += text
+        return self.numbers[text]
 
-    def trie(self) -> tuple[list[bytes], list[dict[int, int]], list[list[int]]]:
-        labels, ends = [b""], [self.leads.get(b"", [])]
-        children: list[dict[int, int]] = [{}]
+    def literals_of(self, texts: Iterable[bytes]) -> list[int]:
+        return [self.literal(text) for text in texts]
 
-        def grow(node: int, depth: int, leads: list[bytes]) -> None:
-            groups: dict[int, list[bytes]] = {}
-            for lead in leads:
-                if len(lead) > depth:
-                    groups.setdefault(lead[depth], []).append(lead)
-            for first, group in groups.items():
-                shared = _shared(group, depth)
-                child = len(labels)
-                labels.append(group[0][depth:shared])
-                children.append({})
-                ends.append(self.leads.get(group[0][:shared], []))
-                children[node][first] = child
-                grow(child, shared, group)
+    def message_ends(self) -> list[int]:
+        found: list[int] = []
+        for numbers in self.messages.values():
+            found += (len(self.ends), len(numbers))
+            self.ends += numbers
+        return found
 
-        grow(0, 0, sorted(self.leads))
-        return labels, children, ends
+    def trie(self) -> None:
+        """The nodes: the root first."""
+        self.node(b"", 0, sorted(self.leads))
+
+    def node(self, lead: bytes, depth: int, leads: list[bytes]) -> int:
+        """The node of a lead, whose label is what follows `depth`, and those below it: of sorted leads that begin with it."""
+        number = len(self.nodes) // NODE
+        whole, _ = self.literals[2 * self.literal(lead) :][:2]
+        # Those of one lead: the most literal bytes first. (Of equals, the reading prefers those that name the file.)
+        wordings = sorted(self.leads.get(lead, []), key=lambda n: -self.entries[n].weight)
+        groups: dict[int, list[bytes]] = {}
+        for one in leads:
+            if len(one) > len(lead):
+                groups.setdefault(one[len(lead)], []).append(one)
+        first, last = min(groups, default=0), max(groups, default=-1)
+        edge = len(self.edges)
+        self.nodes += (whole + depth, len(lead) - depth, whole, len(lead), len(self.ends), len(wordings), edge, first, last)
+        self.ends += wordings
+        self.edges += [0] * (last + 1 - first)
+        for byte, group in groups.items():
+            self.edges[edge + byte - first] = self.node(group[0][: _shared(group, len(lead))], len(lead), group)
+        return number
 
 
 def _shared(group: list[bytes], depth: int) -> int:

@@ -1,113 +1,222 @@
 """The Block: a run of bytes, the lines and records in it, and the columns that each room fills in.
 
-The rooms exchange Blocks, never an object a line. Offsets count bytes in `data`; times are µs. A column is an `array`
-that its room appends to: ingest and klog a value a line, klog (`records`), the clock and message a value a record.
+The rooms exchange Blocks, never an object a line. Offsets count bytes in `data` (a Block is smaller than 2 GiB); times
+are µs. Columns are memoryviews: of them, the first `lines` or `rows` values hold. A code is a place in a Dictionary.
 """
 
 from __future__ import annotations
 
 import copy
-from array import array
 from typing import Final
+
+from kubelog.ingest import ops
+from kubelog.ingest.columns import column, grown
 
 # No value, in columns of times, process ids and threads.
 NONE: Final = -(1 << 63)
 # A longer line is one `unparsed` record.
 MAX_LINE: Final = 1 << 20
+# A record never grows beyond this.
+MAX_LINES: Final = 10_000
+MAX_BYTES: Final = 1 << 20
+# Lines of other processes that may stand between the lines of a record.
+GAP: Final = 32
+# Blanks in front of an envelope; more is the indentation of a continuation line (journalctl indents by the prefix's
+# width).
+MAX_INDENT: Final = 15
+# How far into a line without an envelope a klog header is looked for (`kube-apiserver-1  | I0822 …`).
+MAX_PREFIX: Final = 128
 
 SEVERITIES: Final = ("I", "W", "E", "F")
 VERDICTS: Final = ("typed", "structured", "header", "plain", "unparsed")
 TYPED, STRUCTURED, HEADER, PLAIN, UNPARSED = range(5)
+REASONS: Final = (None, "no-header", "line-too-long", "blank-line")
+NO_HEADER, LINE_TOO_LONG, BLANK_LINE = range(1, 4)
 
 # Envelopes, by their place in the grammar; what has none is 0.
-BARE: Final = 0
+BARE, SHORT, IDENTIFIER = range(3)
+
+# A value a line.
+LINE_COLUMNS: Final = {
+    # ingest
+    "at": "i",  # where the line begins; one more: where the last one ends
+    "end": "i",  # where it ends, without \r and \n
+    "envelope": "b",  # its number in the grammar, from 1; BARE where there is none
+    "text_at": "i",  # behind the envelope
+    "month": "i",  # code of the month's name; -1
+    "stamp": "q",  # µs since the month began, where `month` is set
+    "process": "i",  # code of node, unit and pid; -1
+    # klog
+    "head": "b",  # severity of a klog header; -1
+    "moment": "q",  # µs since the year began, a leap year's calendar
+    "thread": "q",
+    "site": "i",  # code of source file and line; -1
+    "body_at": "i",  # behind the header, or text_at
+}
+# A value a record.
+RECORD_COLUMNS: Final = {
+    # klog
+    "first": "i",  # its first line
+    "member_first": "i",  # of its lines in `members`; one more
+    "start": "i",  # its body: in `data`, or in `arena` where it is `joined` from several lines
+    "first_stop": "i",  # where the body's first line ends
+    "stop": "i",
+    "joined": "b",
+    # the clock
+    "since_year": "q",  # µs since the year began, of the stamp that counts
+    "time": "q",  # µs since 1970, UTC where the zone is known, else local
+    "time_source": "b",
+    "year_source": "b",
+    # klog
+    "message_end": "i",  # in the body, behind the quoted message of a structured record; -1
+    "pair_first": "i",  # of its pairs in `pairs`; one more
+    # message
+    "verdict": "b",
+    "reason": "b",
+    "kind": "i",  # the wording; -1
+    "span_first": "i",  # of its field spans in `spans`; one more
+}
 
 
 class Dictionary:
-    """Byte strings ↔ small codes, in the order in which they came."""
+    """Byte strings ↔ small codes, in the order in which they came. A value is a span of the Block's bytes."""
 
-    __slots__ = ("codes", "values")
-
-    def __init__(self) -> None:
-        self.codes: dict[bytes, int] = {}
-        self.values: list[bytes] = []
-
-    def code(self, value: bytes) -> int:
-        code = self.codes.get(value)
-        if code is None:
-            code = self.codes[value] = len(self.values)
-            self.values.append(value)
-        return code
-
-    def text(self, code: int) -> str | None:
-        """The value as text; None for the code -1."""
-        return None if code < 0 else self.values[code].decode("utf-8", "backslashreplace")
-
-
-class Names:
-    """The dictionaries of one input; all its Blocks share them."""
-
-    __slots__ = ("files", "months", "nodes", "units")
+    __slots__ = ("count", "slots", "spans")
 
     def __init__(self) -> None:
-        self.nodes, self.units, self.files, self.months = Dictionary(), Dictionary(), Dictionary(), Dictionary()
+        self.count = 0
+        self.slots = memoryview(bytearray(4 * 256)).cast("i")  # a hash table of codes + 1: see ops.lookup
+        self.spans = column("i", 256)
+
+    @property
+    def room(self) -> int:
+        """How many values it holds before it has to grow."""
+        return len(self.spans) // 2
+
+    def grow(self, b: bytes) -> None:
+        """Make room for four times as many."""
+        self.spans = grown("i", self.spans, 4 * len(self.spans))
+        self.slots = memoryview(bytearray(16 * len(self.slots))).cast("i")
+        for code in range(self.count):
+            place = ops.lookup(self.slots, self.spans, b, b, self.spans[2 * code], self.spans[2 * code + 1])
+            self.slots[-1 - place] = code + 1
+
+    def code(self, b: bytes, p: int, e: int) -> int:
+        """The code of b[p:e]."""
+        found = ops.lookup(self.slots, self.spans, b, b, p, e)
+        if found < 0:
+            if self.count == self.room:
+                self.grow(b)
+                found = ops.lookup(self.slots, self.spans, b, b, p, e)
+            self.slots[-1 - found] = self.count + 1
+            self.spans[2 * self.count], self.spans[2 * self.count + 1] = p, e
+            found = self.count
+            self.count += 1
+        return found
+
+    def value(self, b: bytes, code: int) -> bytes:
+        return b[self.spans[2 * code] : self.spans[2 * code + 1]]
+
+    def values(self, b: bytes) -> list[bytes]:
+        return [self.value(b, code) for code in range(self.count)]
 
 
 class Block:
     """Whole lines of one input, and the columns over them."""
 
     __slots__ = (
-        "at", "body_at", "data", "end", "envelope", "file", "first", "head", "joined", "kind", "line",
-        "member_first", "members", "month", "moment", "names", "next", "node", "offset", "path", "pid", "reason", "since_year",
-        "source_line", "span_first", "spans", "stamp", "text_at", "thread", "time", "time_source", "unit", "verdict",
-        "year_source",
+        "arena", "data", "dropped", "file_of", "files", "line", "line_of", "lines", "members", "months", "node_of", "nodes", "offset",
+        "pairs", "path", "pid_of", "processes", "rows", "sites", "spans", "unit_of", "units",
+        *LINE_COLUMNS, *RECORD_COLUMNS,
     )  # fmt: skip
 
-    def __init__(self, data: bytes, names: Names, path: str = "-", offset: int = 0, line: int = 1) -> None:
+    at: memoryview[int]
+    end: memoryview[int]
+    envelope: memoryview[int]
+    text_at: memoryview[int]
+    month: memoryview[int]
+    stamp: memoryview[int]
+    process: memoryview[int]
+    head: memoryview[int]
+    moment: memoryview[int]
+    thread: memoryview[int]
+    site: memoryview[int]
+    body_at: memoryview[int]
+    first: memoryview[int]
+    member_first: memoryview[int]
+    start: memoryview[int]
+    first_stop: memoryview[int]
+    stop: memoryview[int]
+    joined: memoryview[int]
+    since_year: memoryview[int]
+    time: memoryview[int]
+    time_source: memoryview[int]
+    year_source: memoryview[int]
+    message_end: memoryview[int]
+    pair_first: memoryview[int]
+    verdict: memoryview[int]
+    reason: memoryview[int]
+    kind: memoryview[int]
+    span_first: memoryview[int]
+
+    def __init__(self, data: bytes, path: str = "-", offset: int = 0, line: int = 1) -> None:
         self.data = data
-        self.names = names
         self.path = path
         self.offset = offset  # of data[0] in the input
         self.line = line  # number of the first line in the input
-        # a value a line: ingest
-        self.at = array("q")  # where the line begins
-        self.end = array("q")  # where it ends, without \r and \n
-        self.next = array("q")  # where the next line begins
-        self.envelope = array("b")  # its number in the grammar, from 1; BARE where there is none
-        self.text_at = array("q")  # behind the envelope
-        self.month = array("i")  # code of the month's name; -1
-        self.stamp = array("q")  # µs since the month began, where `month` is set
-        self.node = array("i")
-        self.unit = array("i")
-        self.pid = array("q")
-        # a value a line: klog
-        self.head = array("b")  # severity of a klog header; -1
-        self.moment = array("q")  # µs since the year began, a leap year's calendar
-        self.thread = array("q")
-        self.file = array("i")
-        self.source_line = array("i")
-        self.body_at = array("q")  # behind the header, or text_at
+        self.dropped = 0  # bytes of the last line, at its end, that were not kept
+        self.lines = 0
+        for name, code in LINE_COLUMNS.items():
+            setattr(self, name, column(code, 0))
+        self.nodes, self.units, self.files, self.months = Dictionary(), Dictionary(), Dictionary(), Dictionary()
+        self.processes, self.sites = Dictionary(), Dictionary()
+        self._columns_of_codes()
         self.clear_records()
+
+    def _columns_of_codes(self) -> None:
+        """What the codes of processes and sites stand for."""
+        self.node_of, self.unit_of = column("i", self.processes.room), column("i", self.processes.room)
+        self.pid_of = column("q", self.processes.room)
+        self.file_of, self.line_of = column("i", self.sites.room), column("i", self.sites.room)
 
     def clear_records(self) -> None:
         """Begin the columns that have a value a record."""
-        self.first = array("i")  # its first line
-        self.member_first = array("i", [0])  # of its lines in `members`
-        self.members = array("i")
-        self.joined: dict[int, bytes] = {}  # bodies of records of several lines
-        self.since_year = array("q")  # µs since the year began, of the stamp that counts
-        self.time = array("q")  # µs since 1970, UTC where the zone is known, else local
-        self.time_source = array("b")
-        self.year_source = array("b")
-        self.verdict = array("b")
-        self.kind = array("i")  # the wording; -1
-        self.reason = array("b")
-        self.span_first = array("i", [0])  # of its field spans in `spans`
-        self.spans = array("i")  # start and end in the body, a pair a hole
+        self.rows = 0
+        self.arena = b""
+        for name, code in RECORD_COLUMNS.items():
+            setattr(self, name, column(code, 0))
+        self.members = column("i", 0)  # the lines of the records, in the order of the records
+        self.spans = column("i", 0)  # start and end in the body, a pair a hole; -1 where the record has no such field
+        self.pairs = column("i", 0)  # key start and end, value start and end in the body; quotes and marks included
+
+    def room_for_lines(self, count: int) -> None:
+        """Make room in the columns that have a value a line."""
+        for name, code in LINE_COLUMNS.items():
+            setattr(self, name, grown(code, getattr(self, name), count + 1))
+
+    def room_for_records(self, count: int) -> None:
+        """Make room in the columns that have a value a record."""
+        for name, code in RECORD_COLUMNS.items():
+            setattr(self, name, column(code, count + 1))
+
+    def room_for_names(self) -> None:
+        """Make room in the dictionaries that are full."""
+        for names in (self.nodes, self.units, self.files, self.months, self.processes, self.sites):
+            if names.count == names.room:
+                names.grow(self.data)
+        for name, code, names in (
+            ("node_of", "i", self.processes),
+            ("unit_of", "i", self.processes),
+            ("pid_of", "q", self.processes),
+            ("file_of", "i", self.sites),
+            ("line_of", "i", self.sites),
+        ):
+            if len(getattr(self, name)) < names.room:
+                setattr(self, name, grown(code, getattr(self, name), names.room))
 
     def __len__(self) -> int:
         """The number of records."""
-        return len(self.first)
+        return self.rows
 
     def without_records(self) -> Block:
         """The same lines, for records of their own: what is read of a line is read once."""
@@ -117,13 +226,47 @@ class Block:
 
     def body(self, row: int) -> tuple[bytes, int, int, int]:
         """The body of a record: bytes, where it begins, where its first line ends, where it ends."""
-        text = self.joined.get(row)
-        if text is not None:
-            stop = text.find(b"\n")
-            return text, 0, len(text) if stop < 0 else stop, len(text)
-        line = self.first[row]
-        return self.data, self.body_at[line], self.end[line], self.end[line]
+        return self.arena if self.joined[row] else self.data, self.start[row], self.first_stop[row], self.stop[row]
 
-    def lines_of(self, row: int) -> array[int]:
+    def lines_of(self, row: int) -> list[int]:
         """The lines that belong to a record."""
-        return self.members[self.member_first[row] : self.member_first[row + 1]]
+        return self.members[self.member_first[row] : self.member_first[row + 1]].tolist()
+
+    def spans_of(self, row: int) -> list[int]:
+        """The field spans of a record: start and end in its body, a pair a hole."""
+        return self.spans[2 * self.span_first[row] : 2 * self.span_first[row + 1]].tolist()
+
+    def pairs_of(self, row: int) -> list[int]:
+        """The pairs of a record: key start and end, value start and end in its body."""
+        return self.pairs[4 * self.pair_first[row] : 4 * self.pair_first[row + 1]].tolist()
+
+    def length(self, line: int) -> int:
+        """The bytes of a line in the input, its end included."""
+        return self.at[line + 1] - self.at[line] + (self.dropped if line + 1 == self.lines else 0)
+
+    def node(self, line: int) -> str | None:
+        process = self.process[line]
+        return None if process < 0 or self.node_of[process] < 0 else text(self.nodes.value(self.data, self.node_of[process]))
+
+    def unit(self, line: int) -> str | None:
+        process = self.process[line]
+        return None if process < 0 else text(self.units.value(self.data, self.unit_of[process]))
+
+    def pid(self, line: int) -> int | None:
+        """The envelope's process id, else the header's thread."""
+        process = self.process[line]
+        pid = self.pid_of[process] if process >= 0 and self.pid_of[process] != NONE else self.thread[line]
+        return None if pid == NONE else pid
+
+    def source_file(self, line: int) -> str | None:
+        site = self.site[line]
+        return None if site < 0 else text(self.files.value(self.data, self.file_of[site]))
+
+    def source_line(self, line: int) -> int | None:
+        site = self.site[line]
+        return None if site < 0 else self.line_of[site]
+
+
+def text(value: bytes) -> str:
+    r"""Bytes as text: UTF-8, what is not is shown as \xNN."""
+    return value.decode("utf-8", "backslashreplace")

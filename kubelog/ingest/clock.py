@@ -7,16 +7,16 @@ from the reference that the caller gives: a file's age, or what `now=` says. Not
 from __future__ import annotations
 
 import copy
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
-from typing import Final
+from array import array
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from kubelog.errors import UsageError
 from kubelog.grammar.compile import Table
 from kubelog.ingest.block import NONE, Block
+from kubelog.ingest.calendar import DAY, DAYS_BEFORE, in_year, micros, to_datetime, zone
+from kubelog.ingest.times import TimeReader
 
-# Days before each month in a leap year: stamps without a year count in that calendar.
-DAYS_BEFORE: Final = (0, 31, 60, 91, 121, 152, 182, 213, 244, 274, 305, 335, 366)
-DAY: Final = 86_400_000_000
 TIME_SOURCES: Final = (None, "klog", "envelope", "table")
 KLOG, ENVELOPE, TABLE = 1, 2, 3
 YEAR_SOURCES: Final = (None, "envelope", "argument", "neighbour", "file", "clock")
@@ -25,6 +25,8 @@ _EPOCH = datetime(1970, 1, 1)  # naive on purpose: local µs
 # A stamp that lies further back than this has crossed New Year; one further ahead is a late line of the old year.
 BACK: Final = 180 * DAY
 AHEAD: Final = 330 * DAY
+# No zone changes its offset and changes it back within this.
+_STEADY: Final = 15 * 60 * 1_000_000
 
 
 class Clock:
@@ -48,28 +50,51 @@ class Clock:
         self.last: int | None = None  # moment of the line before
         self.assumed: int | None = None  # the first year that the reference gave
 
-    def read(self, block: Block) -> None:
-        """Fill `since_year`, `time`, `time_source` and `year_source`."""
-        for row in range(len(block)):
-            line = block.first[row]
-            moment, source = block.moment[line], KLOG
-            month = block.month[line]
-            number = self._month(block.names.months.values[month]) if month >= 0 else 0
-            if moment != NONE:
-                if month >= 0 and not number:
-                    self._learn(block, month, moment, block.stamp[line])
-            elif number:
-                moment, source = DAYS_BEFORE[number - 1] * DAY + block.stamp[line], ENVELOPE
-            block.since_year.append(moment)
-            if moment == NONE:
-                block.time.append(NONE)
-                block.time_source.append(0)
-                block.year_source.append(0)
-                continue
-            time = self._time(moment)
-            block.time.append(time)
-            block.time_source.append(source)
-            block.year_source.append(self.source if time != NONE else 0)
+    def read(self, block: Block, reader: Any = TimeReader) -> None:
+        """Fill `since_year`, `time`, `time_source` and `year_source`.
+
+        The leaf reads on while nothing changes; the row that changes something is read here.
+        """
+        leaf = reader(block, self._numbers(block))
+        row = 0
+        while row < block.rows:
+            if self.year is None and self.reference is None:
+                row = leaf.unknown(row)
+            elif self.year is not None and self.last is not None:
+                offset, since, until = self._offset(self.last)
+                year_at = in_year(0, self.year)
+                row = leaf.read(
+                    row, year_at, DAY if in_year(DAYS_BEFORE[2] * DAY, self.year) - year_at < DAYS_BEFORE[2] * DAY else 0,
+                    self.source, self.last, BACK, AHEAD, offset, since, until,
+                )  # fmt: skip
+            self.last = self.last if leaf.last == NONE else leaf.last
+            if row < block.rows:
+                self._row(block, row)
+                leaf.last = NONE if self.last is None else self.last
+                if block.month[block.first[row]] >= 0:
+                    leaf.numbers = self._numbers(block)
+                row += 1
+
+    def _numbers(self, block: Block) -> array[int]:
+        """The month that each month's name of the Block means; 0: not known."""
+        return array("i", [self._month(name) for name in block.months.values(block.data)] or [0])
+
+    def _row(self, block: Block, row: int) -> None:
+        line = block.first[row]
+        moment, source = block.moment[line], KLOG
+        month = block.month[line]
+        name = block.months.value(block.data, month) if month >= 0 else b""
+        number = self._month(name) if name else 0
+        if moment != NONE:
+            if name and not number:
+                self._learn(name, moment, block.stamp[line])
+        elif number:
+            moment, source = DAYS_BEFORE[number - 1] * DAY + block.stamp[line], ENVELOPE
+        time = NONE if moment == NONE else self._time(moment)
+        block.since_year[row] = moment
+        block.time[row] = time
+        block.time_source[row] = 0 if moment == NONE else source
+        block.year_source[row] = 0 if time == NONE else self.source
 
     def fork(self) -> Clock:
         """A copy that may run ahead: what it learns is forgotten with it."""
@@ -80,13 +105,13 @@ class Clock:
     def _month(self, name: bytes) -> int:
         return self.months.get(name.decode("utf-8", "replace").casefold().rstrip("."), 0)
 
-    def _learn(self, block: Block, month: int, moment: int, stamp: int) -> None:
+    def _learn(self, name: bytes, moment: int, stamp: int) -> None:
         """A month name that no locale of ours has, on a line whose klog header says the month."""
         number = 1
         while moment >= DAYS_BEFORE[number] * DAY:
             number += 1
         if abs(moment - DAYS_BEFORE[number - 1] * DAY - stamp) < DAY:
-            self.months[block.names.months.values[month].decode("utf-8", "replace").casefold().rstrip(".")] = number
+            self.months[name.decode("utf-8", "replace").casefold().rstrip(".")] = number
 
     def _time(self, moment: int) -> int:
         if self.year is None:
@@ -107,67 +132,25 @@ class Clock:
         return self._zoned(in_year(moment, self.year))
 
     def _zoned(self, local: int) -> int:
+        return local - self._ahead(local)
+
+    def _ahead(self, local: int) -> int:
+        """µs that the zone's clocks were ahead of UTC at a local time."""
         if self.zone is None:
-            return local
+            return 0
         offset = (_EPOCH + timedelta(microseconds=local)).replace(tzinfo=self.zone).utcoffset() or timedelta()
-        return local - offset // timedelta(microseconds=1)
+        return offset // timedelta(microseconds=1)
+
+    def _offset(self, moment: int) -> tuple[int, int, int]:
+        """What to take from local times around a moment of this year, and since when and until when (µs since 1970)."""
+        if self.zone is None:
+            return 0, NONE, -NONE - 1
+        assert self.year is not None
+        since = in_year(moment, self.year) // _STEADY * _STEADY
+        until = since + _STEADY
+        offset = self._ahead(since)
+        return (offset, since, until) if offset == self._ahead(until) else (0, 0, 0)
 
     def shown(self, time: int) -> datetime | None:
         """A time as users see it: aware where the zone is known."""
         return to_datetime(time, self.zone)
-
-
-def in_year(moment: int, year: int) -> int:
-    """A moment of the leap-year calendar as µs since 1970 in `year`; 29 February of another year is 1 March."""
-    day, rest = divmod(moment, DAY)
-    leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
-    if not leap and day >= DAYS_BEFORE[2]:
-        day -= 1
-    return ((datetime(year, 1, 1) - _EPOCH).days + day) * DAY + rest  # naive on purpose
-
-
-def micros(time: datetime) -> int:
-    """µs since 1970 of a naive (local) or aware time."""
-    if time.tzinfo is not None:
-        time = time.astimezone(UTC).replace(tzinfo=None)
-    return (time - _EPOCH) // timedelta(microseconds=1)
-
-
-def to_datetime(time: int, tz: tzinfo | None) -> datetime | None:
-    """The time as a datetime: aware where a zone is given, None for no time."""
-    if time == NONE:
-        return None
-    naive = _EPOCH + timedelta(microseconds=time)
-    return naive if tz is None else naive.replace(tzinfo=UTC).astimezone(tz)
-
-
-def local_text(moment: int) -> str:
-    """`10-16T09:50:55.056703` of a moment without a year."""
-    day, rest = divmod(moment, DAY)
-    month = 1
-    while day >= DAYS_BEFORE[month]:
-        month += 1
-    seconds, micro = divmod(rest, 1_000_000)
-    clock = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}.{micro:06}"
-    return f"{month:02}-{day - DAYS_BEFORE[month - 1] + 1:02}T{clock}"
-
-
-def zone(name: str | None) -> tzinfo | None:
-    """A zone by its name (`Asia/Shanghai`, `UTC`) or offset (`+08:00`); abbreviations are ambiguous and refused."""
-    if name is None:
-        return None
-    import re
-    from zoneinfo import ZoneInfo
-
-    offset = re.fullmatch(r"([+-])(\d\d):?(\d\d)", name, re.ASCII)
-    if offset and int(offset[2]) < 24 and int(offset[3]) < 60:
-        size = timedelta(hours=int(offset[2]), minutes=int(offset[3]))
-        return timezone(size if offset[1] == "+" else -size)
-    if name in ("UTC", "Z"):
-        return UTC
-    try:
-        if "/" not in name:
-            raise ValueError(name)
-        return ZoneInfo(name)
-    except (OSError, ValueError):
-        raise UsageError(f"expected a zone like Europe/Paris, UTC or +08:00, found {name!r}") from None

@@ -6,115 +6,230 @@ and a pasted `identifier[pid]: `. Held equal to the reference by properties.
 
 from __future__ import annotations
 
-from typing import Final
-
-from kubelog.grammar.compile import Table
+from kubelog.grammar.compile import Program
 from kubelog.ingest import ops
-from kubelog.ingest.block import BARE, MAX_LINE, NONE, Block
+from kubelog.ingest.block import BARE, IDENTIFIER, MAX_INDENT, MAX_LINE, NONE, SHORT, Block
 
-# Blanks in front of an envelope; more is the indentation of a continuation line (journalctl indents by the prefix's
-# width).
-MAX_INDENT: Final = 15
-SHORT, IDENTIFIER = 1, 2
+try:
+    import cython
+except ImportError:
+    from kubelog import uncompiled as cython
+
 _MONTH_BYTES, _HOST_BYTES = 24, 255
+# What `_code` says where a dictionary has no room.
+_FULL = -2
 
 
 class EnvelopeReader:
     """Reads the envelope of each line of a Block."""
 
-    def __init__(self, table: Table) -> None:
-        # Names of two words, as `Thg 10`: their first words, lower case.
-        self.two_words = tuple(sorted({name.split(" ")[0].encode() for name in table.months if " " in name}))
+    def __init__(self, program: Program, block: Block) -> None:
+        self.block = block
+        self.pool, self.literals = program.pool, program.literals
         # A bare `Trace[1783]: …` continues a record.
-        self.heads = tuple(table.heads)
-        self.month_at = self.month_end = self.stamp = self.node_at = self.node_end = self.unit_at = self.unit_end = self.pid = 0
+        self.heads = program.heads
+        # Names of two words, as `Thg 10`: their first words, lower case.
+        self.two_words = program.two_words
+        self.lines = block.lines
+        self.at, self.end, self.envelope, self.text_at = block.at, block.end, block.envelope, block.text_at
+        self.month, self.stamp, self.process = block.month, block.stamp, block.process
+        self.month_at = self.month_end = self.micros = self.node_at = self.node_end = self.unit_at = self.unit_end = 0
+        self.pid = self.found = 0
+        # `Oct 16 09:50:55` of a line before, and what it says.
+        self.date_at = self.date_size = self.date_month = self.date_micros = 0
+        # `host unit[pid]: ` of the last two processes that differ.
+        self.last_at = self.last_size = self.last_process = 0
+        self.other_at = self.other_size = self.other_process = 0
 
-    def read(self, block: Block) -> None:
-        names = block.names
-        for line in range(len(block.envelope), len(block.at)):
-            p, e = block.at[line], block.end[line]
-            found = BARE
-            text = -1
+    def read(self, line: int) -> None:
+        """Read from this line on to the last."""
+        block = self.block
+        b = block.data
+        while line < self.lines:
+            self._bind(block)
+            with cython.nogil:
+                line = self._read(b, line)
+            block.nodes.count, block.units.count = self.n_nodes, self.n_units
+            block.months.count, block.processes.count = self.n_months, self.n_processes
+            if line < self.lines:
+                block.room_for_names()
+
+    def _bind(self, block: Block) -> None:
+        self.node_slots, self.node_spans, self.n_nodes = block.nodes.slots, block.nodes.spans, block.nodes.count
+        self.unit_slots, self.unit_spans, self.n_units = block.units.slots, block.units.spans, block.units.count
+        self.month_slots, self.month_spans, self.n_months = block.months.slots, block.months.spans, block.months.count
+        self.process_slots, self.process_spans = block.processes.slots, block.processes.spans
+        self.n_processes = block.processes.count
+        self.node_of, self.unit_of, self.pid_of = block.node_of, block.unit_of, block.pid_of
+
+    def _read(self, b: bytes, line: int) -> int:
+        """Go on until the lines end or a dictionary is full; where it stopped."""
+        while line < self.lines:
+            p, e = self.at[line], self.end[line]
+            self.found = BARE
+            text = p
             if e - p <= MAX_LINE:
-                q = ops.blanks(block.data, p, e)
+                q = ops.blanks(b, p, e)
                 if q - p <= MAX_INDENT and q < e:
-                    found, text = self._envelope(block.data, q, e)
-            block.envelope.append(found)
-            if found == BARE:
-                block.text_at.append(p)
-                block.month.append(-1)
-                block.stamp.append(NONE)
-                block.node.append(-1)
-                block.unit.append(-1)
-                block.pid.append(NONE)
-                continue
-            block.text_at.append(text)
-            block.month.append(
-                names.months.code(block.data[self.month_at : self.month_end]) if self.month_end > self.month_at else -1
-            )
-            block.stamp.append(self.stamp)
-            block.node.append(names.nodes.code(block.data[self.node_at : self.node_end]) if self.node_end > self.node_at else -1)
-            block.unit.append(names.units.code(block.data[self.unit_at : self.unit_end]))
-            block.pid.append(self.pid)
+                    text = self._envelope(b, q, e, line)
+                    if text == _FULL:
+                        return line
+            if self.found == BARE:
+                text = p
+                self.month[line] = -1
+                self.stamp[line] = NONE
+                self.process[line] = -1
+            self.envelope[line] = self.found
+            self.text_at[line] = text
+            line += 1
+        return line
 
-    def _envelope(self, b: bytes, p: int, e: int) -> tuple[int, int]:
-        """Which envelope stands at p, and where the text behind it begins."""
-        self.month_at, self.month_end, self.stamp = p, p, NONE
+    def _envelope(self, b: bytes, p: int, e: int, line: int) -> int:
+        """Read the envelope at p, if there is one: its number is left in `found`. Where the text behind it begins, or _FULL."""
         q = self._stamp(b, p, e)
         if q >= 0:
-            text = self._host(b, q, e)
+            text = self._known(b, q, e)
+            if text < 0:
+                text = self._host(b, q, e)
+                if text >= 0 and not self._learn(b, q, text):
+                    return _FULL
             if text >= 0:
-                return SHORT, text
-            self.month_end, self.stamp = p, NONE
-        for head in self.heads:
-            if ops.starts(b, head, p, e):
-                return BARE, -1
+                month = self._date(b)
+                if month == _FULL:
+                    return _FULL
+                self.found = SHORT
+                self.month[line] = month
+                self.stamp[line] = self.micros
+                self.process[line] = self.last_process
+                return text
+        if ops.first_of(b, p, e, self.pool, self.literals, self.heads) >= 0:
+            return -1
         self.node_at = self.node_end = p
         text = self._program(b, p, e, True)
-        return (IDENTIFIER, text) if text >= 0 else (BARE, -1)
+        if text >= 0:
+            process = self._process(b)
+            if process == _FULL:
+                return _FULL
+            self.found = IDENTIFIER
+            self.month[line] = -1
+            self.stamp[line] = NONE
+            self.process[line] = process
+        return text
 
     def _stamp(self, b: bytes, p: int, e: int) -> int:
         """Month, day and clock at p; where the blank behind them ends, or -1."""
-        q = self._month_end(b, p, e)
-        if q < 0 or q >= e or b[q] != 32:
-            return -1
-        d = q + 1
-        if d < e and b[d] == 32:
-            d += 1
-        d_end = ops.digits(b, d, e, 2)
-        day = ops.number(b, d, d_end)
-        if d_end == d or day < 1 or day > 31 or d_end >= e or b[d_end] != 32:
-            return -1
-        c = d_end + 1
-        second = clock(b, c, e)
-        if second < 0:
-            return -1
-        c += 8
-        micro = 0
+        n = self.date_size
+        if n > 0 and n < e - p and ops.same(b, p, self.date_at, n):
+            self.month_end = 0  # as before
+            self.micros = self.date_micros
+            c = p + n
+        else:
+            q = self._month_end(b, p, e)
+            if q < 0 or q >= e or b[q] != 32:
+                return -1
+            d = q + 1
+            if d < e and b[d] == 32:
+                d += 1
+            d_end = ops.digits(b, d, e, 2)
+            day = ops.number(b, d, d_end)
+            if d_end == d or day < 1 or day > 31 or d_end >= e or b[d_end] != 32:
+                return -1
+            c = d_end + 1
+            second = ops.clock(b, c, e)
+            if second < 0:
+                return -1
+            c += 8
+            self.month_at, self.month_end = p, q
+            self.micros = ((day - 1) * 86400 + second) * 1000000
         if c < e and b[c] == 46:
             f = ops.digits(b, c + 1, e, 9)
             if f == c + 1:
                 return -1
-            micro = ops.number(b, c + 1, min(f, c + 7)) * 10 ** (6 - min(6, f - c - 1))
+            micros = ops.number(b, c + 1, min(f, c + 7))
+            i = f - c - 1
+            while i < 6:
+                micros *= 10
+                i += 1
+            self.date_end = c
+            self.micros += micros
             c = f
-        if c >= e or b[c] != 32:
-            return -1
-        self.month_end = q
-        self.stamp = ((day - 1) * 86400 + second) * 1000000 + micro
-        return c + 1
+        else:
+            self.date_end = c
+        return c + 1 if c < e and b[c] == 32 else -1
+
+    def _date(self, b: bytes) -> int:
+        """The code of the month that was read, which is kept with its date for the next line; or _FULL."""
+        if self.month_end > 0:
+            place = ops.lookup(self.month_slots, self.month_spans, b, b, self.month_at, self.month_end)
+            if place < 0:
+                if 2 * self.n_months + 1 >= len(self.month_spans):
+                    return _FULL
+                self.month_slots[-1 - place] = self.n_months + 1
+                self.month_spans[2 * self.n_months] = self.month_at
+                self.month_spans[2 * self.n_months + 1] = self.month_end
+                place = self.n_months
+                self.n_months += 1
+            self.date_at, self.date_size = self.month_at, self.date_end - self.month_at
+            self.date_month = place
+            second = self.micros
+            self.date_micros = second - second % 1000000
+        return self.date_month
 
     def _month_end(self, b: bytes, p: int, e: int) -> int:
         q = ops.word(b, p, min(e, p + _MONTH_BYTES + 1))
         if q == p or q - p > _MONTH_BYTES:
             return -1
-        if q + 1 < e and b[q] == 32 and b[p:q].lower() in self.two_words:
+        if q + 1 < e and b[q] == 32 and 48 <= b[q + 1] <= 57 and self._is_first_word(b, p, q):
             d = ops.digits(b, q + 1, e, 2)
-            if d > q + 1 and d < e and b[d] == 32:
+            if d < e and b[d] == 32:
                 return d
         i = p
         while i < q and not (b[i] >= 128 or 65 <= b[i] <= 90 or 97 <= b[i] <= 122):
             i += 1
         return q if i < q else -1
+
+    def _is_first_word(self, b: bytes, p: int, e: int) -> bool:
+        """Whether b[p:e] is the first word of a month's name of two; ASCII letters in either case."""
+        i = 0
+        while i < len(self.two_words):
+            at, n = self.literals[2 * self.two_words[i]], self.literals[2 * self.two_words[i] + 1]
+            k = 0
+            while n == e - p and k < n:
+                c = b[p + k]
+                if 65 <= c <= 90:
+                    c += 32
+                if c != self.pool[at + k]:
+                    break
+                k += 1
+            if n == e - p and k == n:
+                return True
+            i += 1
+        return False
+
+    def _known(self, b: bytes, p: int, e: int) -> int:
+        """The last two processes, by their bytes: where the text behind them begins, or -1."""
+        n = self.last_size
+        if n > 0 and n <= e - p and ops.same(b, p, self.last_at, n):
+            return p + n
+        n = self.other_size
+        if n > 0 and n <= e - p and ops.same(b, p, self.other_at, n):
+            at, process = self.last_at, self.last_process
+            self.other_size = self.last_size
+            self.last_at, self.last_size, self.last_process = self.other_at, n, self.other_process
+            self.other_at, self.other_process = at, process
+            return p + n
+        return -1
+
+    def _learn(self, b: bytes, p: int, text: int) -> bool:
+        """Keep the process that was read at p, the text behind it, for the next line; False where a dictionary is full."""
+        process = self._process(b)
+        if process == _FULL:
+            return False
+        self.other_at, self.other_size, self.other_process = self.last_at, self.last_size, self.last_process
+        self.last_at, self.last_size, self.last_process = p, text - p, process
+        if b[text - 1] != 32:
+            self.last_size = 0  # the line ends: with a text, its blank belongs to it
+        return True
 
     def _host(self, b: bytes, p: int, e: int) -> int:
         """`host program[pid]:`, `program[pid]:` or `host program:` at p; where the text begins, or -1."""
@@ -144,7 +259,7 @@ class EnvelopeReader:
             q += 1
         if q == p or q - p > _HOST_BYTES or q >= e:
             return -1
-        self.unit_at, self.unit_end, self.pid = p, q, NONE
+        self.unit_at, self.unit_end, self.pid, self.process_end = p, q, NONE, q
         if with_pid:
             if b[q] != 91:
                 return -1
@@ -153,24 +268,45 @@ class EnvelopeReader:
                 return -1
             self.pid = ops.number(b, q + 1, d)
             q = d + 1
+            self.process_end = q
         if q >= e or b[q] != 58:
             return -1
-        return text_behind(b, q + 1, e)
+        return ops.text_behind(b, q + 1, e)
 
-
-def text_behind(b: bytes, p: int, e: int) -> int:
-    """Where a text begins behind the mark that ends at p: one blank further, or at the end; -1 where neither is."""
-    if p == e:
-        return p
-    return p + 1 if b[p] == 32 else -1
-
-
-def clock(b: bytes, p: int, e: int) -> int:
-    """hh:mm:ss at p as seconds, or -1."""
-    if p + 8 > e or b[p + 2] != 58 or b[p + 5] != 58:
-        return -1
-    for i in (0, 1, 3, 4, 6, 7):
-        if b[p + i] < 48 or b[p + i] > 57:
-            return -1
-    h, m, s = ops.number(b, p, p + 2), ops.number(b, p + 3, p + 5), ops.number(b, p + 6, p + 8)
-    return (h * 60 + m) * 60 + s if h < 24 and m < 60 and s < 60 else -1
+    def _process(self, b: bytes) -> int:
+        """The code of the process that was read: its node, unit and pid, as written; or _FULL."""
+        p = self.node_at if self.node_end > self.node_at else self.unit_at
+        place = ops.lookup(self.process_slots, self.process_spans, b, b, p, self.process_end)
+        if place >= 0:
+            return place
+        if 2 * self.n_processes + 1 >= len(self.process_spans):
+            return _FULL
+        unit = ops.lookup(self.unit_slots, self.unit_spans, b, b, self.unit_at, self.unit_end)
+        if unit < 0:
+            if 2 * self.n_units + 1 >= len(self.unit_spans):
+                return _FULL
+            self.unit_slots[-1 - unit] = self.n_units + 1
+            self.unit_spans[2 * self.n_units] = self.unit_at
+            self.unit_spans[2 * self.n_units + 1] = self.unit_end
+            unit = self.n_units
+            self.n_units += 1
+        node = -1
+        if self.node_end > self.node_at:
+            node = ops.lookup(self.node_slots, self.node_spans, b, b, self.node_at, self.node_end)
+            if node < 0:
+                if 2 * self.n_nodes + 1 >= len(self.node_spans):
+                    return _FULL
+                self.node_slots[-1 - node] = self.n_nodes + 1
+                self.node_spans[2 * self.n_nodes] = self.node_at
+                self.node_spans[2 * self.n_nodes + 1] = self.node_end
+                node = self.n_nodes
+                self.n_nodes += 1
+        code = self.n_processes
+        self.process_slots[-1 - place] = code + 1
+        self.process_spans[2 * code] = p
+        self.process_spans[2 * code + 1] = self.process_end
+        self.n_processes += 1
+        self.unit_of[code] = unit
+        self.node_of[code] = node
+        self.pid_of[code] = self.pid
+        return code

@@ -5,17 +5,52 @@ from __future__ import annotations
 from kubelog.ingest import ops
 from kubelog.ingest.block import Block
 
+try:
+    import cython
+except ImportError:
+    from kubelog import uncompiled as cython
 
-def split(block: Block) -> None:
-    """Fill `at`, `end` and `next` for what was added to the data; a last line may lack its newline."""
-    b, e = block.data, len(block.data)
-    p = block.next[-1] if block.next else 0
-    while p < e:
-        q = ops.find(b, 10, p, e)
-        stop = q
-        if stop > p and b[stop - 1] == 13:
-            stop -= 1
-        block.at.append(p)
-        block.end.append(stop)
-        p = q + 1 if q < e else e
-        block.next.append(p)
+# A guess of how long a line is, for the room that is made at first.
+_USUAL = 96
+
+
+class LineReader:
+    """Finds the lines of a Block."""
+
+    def __init__(self, block: Block) -> None:
+        self.block = block
+        self.line = block.lines
+
+    def read(self) -> None:
+        """Fill `at` and `end` for what was added to the data; a last line may lack its newline."""
+        block = self.block
+        b = block.data
+        if len(block.at) == 0:
+            block.room_for_lines(len(b) // _USUAL + 8)
+            block.at[0] = 0
+        size = len(b)
+        while True:
+            self.at, self.end = block.at, block.end
+            with cython.nogil:
+                p = self._split(b)
+            if p >= size:
+                break
+            block.room_for_lines(4 * len(block.at))
+        block.lines = self.line
+
+    def _split(self, b: bytes) -> int:
+        """Go on until the bytes or the columns end; where it stopped."""
+        n, e = self.line, len(b)
+        most = len(self.at) - 1
+        p = self.at[n]
+        while p < e and n < most:
+            q = ops.find(b, 10, p, e)
+            stop = q
+            if stop > p and b[stop - 1] == 13:
+                stop -= 1
+            self.end[n] = stop
+            p = q + 1 if q < e else e
+            n += 1
+            self.at[n] = p
+        self.line = n
+        return p

@@ -1,6 +1,20 @@
-"""Operations on bytes that the leaves share; the one place where a leaf may have a second body when compiled."""
+"""Operations on bytes that the leaves share: the one module with two bodies. Compiled leaves use those of `ops.pxd`.
+
+Both say the same of every argument. Places outside the text are refused in C as an exception would be here: nothing is
+found there.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+
+_MASK = (1 << 64) - 1
+_MIX = 0x9E3779B97F4A7C15
+
+
+def empty(size: int) -> bytearray:
+    """Bytes for a column. Compiled, they are not cleared."""
+    return bytearray(size)
 
 
 def find(b: bytes, c: int, p: int, e: int) -> int:
@@ -9,14 +23,22 @@ def find(b: bytes, c: int, p: int, e: int) -> int:
     return e if q < 0 else q
 
 
-def locate(b: bytes, lit: bytes, p: int, e: int) -> int:
-    """Where lit first stands in b[p:e], else -1."""
-    return b.find(lit, p, e)
+seek = find  # for what is near: compiled, it looks at eight bytes at a time
 
 
-def starts(b: bytes, lit: bytes, p: int, e: int) -> bool:
-    """Whether lit stands at p, before e."""
-    return p + len(lit) <= e and b.startswith(lit, p)
+def locate(b: bytes, p: int, e: int, lit: bytes, at: int, n: int) -> int:
+    """Where lit[at:at + n] first stands in b[p:e], else -1."""
+    return b.find(lit[at : at + n], p, e)
+
+
+def starts(b: bytes, p: int, e: int, lit: bytes, at: int, n: int) -> bool:
+    """Whether lit[at:at + n] stands at p, before e."""
+    return p + n <= e and b.startswith(lit[at : at + n], p)
+
+
+def same(b: bytes, p: int, q: int, n: int) -> bool:
+    """Whether the n bytes at p and at q are the same, all of them inside b."""
+    return p + n <= len(b) and q + n <= len(b) and b[p : p + n] == b[q : q + n]
 
 
 def blanks(b: bytes, p: int, e: int) -> int:
@@ -42,7 +64,7 @@ def digits(b: bytes, p: int, e: int, most: int) -> int:
 
 
 def number(b: bytes, p: int, e: int) -> int:
-    """The number that the digits b[p:e] say; no digits say 0."""
+    """The number that the at most 18 digits b[p:e] say; no digits say 0."""
     n = 0
     while p < e:
         n = n * 10 + b[p] - 48
@@ -50,15 +72,83 @@ def number(b: bytes, p: int, e: int) -> int:
     return n
 
 
+def six(b: bytes, p: int, e: int) -> int:
+    """The number that six digits at p say, else -1."""
+    return number(b, p, p + 6) if digits(b, p, e, 6) == p + 6 else -1
+
+
+def clock(b: bytes, p: int, e: int) -> int:
+    """hh:mm:ss at p as seconds, or -1."""
+    if p + 8 > e or b[p + 2] != 58 or b[p + 5] != 58:
+        return -1
+    for i in (0, 1, 3, 4, 6, 7):
+        if b[p + i] < 48 or b[p + i] > 57:
+            return -1
+    h, m, s = number(b, p, p + 2), number(b, p + 3, p + 5), number(b, p + 6, p + 8)
+    return (h * 60 + m) * 60 + s if h < 24 and m < 60 and s < 60 else -1
+
+
 def closing_quote(b: bytes, p: int, e: int) -> int:
     """Where the quoted text that begins at p (behind its quote) ends: its closing quote, else e."""
+    start = p
     while True:
         p = find(b, 34, p, e)
         if p >= e:
             return e
         i = p
-        while b[i - 1] == 92:
+        while i > start and b[i - 1] == 92:
             i -= 1
         if (p - i) & 1 == 0:
             return p
         p += 1
+
+
+def text_behind(b: bytes, p: int, e: int) -> int:
+    """Where a text begins behind the mark that ends at p: one blank further, or at the end; -1 where neither is."""
+    if p == e:
+        return p
+    return p + 1 if b[p] == 32 else -1
+
+
+def first_of(b: bytes, p: int, e: int, pool: bytes, literals: Sequence[int], chosen: Sequence[int]) -> int:
+    """The length of the first of the chosen literals that stands at p, before e; -1. A literal is (place in pool, length)."""
+    for number in chosen:
+        if starts(b, p, e, pool, literals[2 * number], literals[2 * number + 1]):
+            return literals[2 * number + 1]
+    return -1
+
+
+def digest(b: bytes, p: int, e: int) -> int:
+    """A hash of b[p:e], the same on every machine; 64 bits."""
+    n = e - p
+    h = n * _MIX & _MASK
+    while e - p > 8:
+        h = _mix(h, b, p, 8)
+        p += 8
+    return _mix(h, b, p, e - p) if n < 8 else _mix(h, b, e - 8, 8)
+
+
+def _mix(h: int, b: bytes, p: int, n: int) -> int:
+    h = (h ^ int.from_bytes(b[p : p + n], "little")) * _MIX & _MASK
+    return h ^ (h >> 32)
+
+
+def lookup(slots: Sequence[int], spans: Sequence[int], text: bytes, b: bytes, p: int, e: int) -> int:
+    """The number of b[p:e] among the spans of text; -1 - its slot where it is none of them.
+
+    `slots` is a hash table of numbers + 1 whose size is a power of two; one at least is 0.
+    """
+    mask = len(slots) - 1
+    i = digest(b, p, e) & mask
+    while slots[i]:
+        at, stop = spans[2 * slots[i] - 2], spans[2 * slots[i] - 1]
+        if stop - at == e - p and text[at:stop] == b[p:e]:
+            return slots[i] - 1
+        i = (i + 1) & mask
+    return -1 - i
+
+
+def copy(target: bytearray, q: int, b: bytes, p: int, e: int) -> int:
+    """Put b[p:e] into the target at q; where it ends there."""
+    target[q : q + e - p] = b[p:e]
+    return q + e - p

@@ -5,92 +5,164 @@ The scanner's hand-written reading of `[header]` in grammars/klog.toml; held equ
 
 from __future__ import annotations
 
-from typing import Final
-
-from kubelog.grammar.compile import Table
+from kubelog.grammar.compile import Program
 from kubelog.ingest import ops
-from kubelog.ingest.block import BARE, MAX_LINE, NONE, Block
-from kubelog.ingest.clock import DAYS_BEFORE
-from kubelog.ingest.envelope import clock, text_behind
+from kubelog.ingest.block import BARE, MAX_LINE, MAX_PREFIX, NONE, Block
+from kubelog.ingest.calendar import DAYS_BEFORE
 
-# How far into a line without an envelope a header is looked for (`kube-apiserver-1  | I0822 …`).
-MAX_PREFIX: Final = 128
-_SEVERITY = {73: 0, 87: 1, 69: 2, 70: 3}
+try:
+    import cython
+except ImportError:
+    from kubelog import uncompiled as cython
+
+# What the reading says where a dictionary has no room.
+_FULL = -2
 
 
 class HeaderReader:
     """Reads the klog header of each line of a Block."""
 
-    def __init__(self, table: Table) -> None:
-        self.before = tuple(table.before)
-        self.moment = self.thread = self.file_at = self.file_end = self.source_line = 0
+    def __init__(self, program: Program, block: Block) -> None:
+        self.block = block
+        self.pool, self.literals, self.before = program.pool, program.literals, program.before
+        self.days_before = DAYS_BEFORE
+        self.lines = block.lines
+        self.at, self.end, self.envelope, self.text_at = block.at, block.end, block.envelope, block.text_at
+        self.head, self.moment, self.thread, self.site = block.head, block.moment, block.thread, block.site
+        self.body_at = block.body_at
+        self.head_at = 0
+        # `MMDD hh:mm:ss.` of the header before, and what it says.
+        self.date_at, self.date_micros = -1, 0
+        # The blanks, number and blank of the thread of the header before.
+        self.thread_at = self.thread_size = self.last_thread = 0
+        self.micros = self.thread_said = self.site_said = 0
 
-    def read(self, block: Block) -> None:
+    def read(self, line: int) -> None:
+        """Read from this line on to the last."""
+        block = self.block
         b = block.data
-        for line in range(len(block.head), len(block.at)):
-            p, e = block.text_at[line], block.end[line]
-            at, body = p, -1
-            if e - block.at[line] <= MAX_LINE:
-                for text in self.before:
-                    if ops.starts(b, text, p, e):
-                        at = p + len(text)
-                body = self._header(b, at, e)
-                if body < 0 and block.envelope[line] == BARE:
-                    at, body = self._behind_prefix(b, p, e)
-            if body < 0:
-                block.head.append(-1)
-                block.moment.append(NONE)
-                block.thread.append(NONE)
-                block.file.append(-1)
-                block.source_line.append(-1)
-                block.body_at.append(p)
-            else:
-                block.head.append(_SEVERITY[b[at]])
-                block.moment.append(self.moment)
-                block.thread.append(self.thread)
-                block.file.append(block.names.files.code(b[self.file_at : self.file_end]))
-                block.source_line.append(self.source_line)
-                block.body_at.append(body)
+        while line < self.lines:
+            self._bind(block)
+            with cython.nogil:
+                line = self._read(b, line)
+            block.sites.count, block.files.count = self.n_sites, self.n_files
+            if line < self.lines:
+                block.room_for_names()
 
-    def _behind_prefix(self, b: bytes, p: int, e: int) -> tuple[int, int]:
-        """A header behind a short unknown prefix that quotes nothing: where it is and where the message begins, or -1."""
+    def _bind(self, block: Block) -> None:
+        self.site_slots, self.site_spans, self.n_sites = block.sites.slots, block.sites.spans, block.sites.count
+        self.file_slots, self.file_spans, self.n_files = block.files.slots, block.files.spans, block.files.count
+        self.file_of, self.line_of = block.file_of, block.line_of
+
+    def _read(self, b: bytes, line: int) -> int:
+        """Go on until the lines end or a dictionary is full; where it stopped."""
+        while line < self.lines:
+            p, e = self.text_at[line], self.end[line]
+            body = -1
+            if e - self.at[line] <= MAX_LINE:
+                n = ops.first_of(b, p, e, self.pool, self.literals, self.before)
+                body = self._header(b, p + n if n > 0 else p, e)
+                if body == -1 and self.envelope[line] == BARE:
+                    body = self._behind_prefix(b, p, e)
+                if body == _FULL:
+                    return line
+            if body < 0:
+                self.head[line] = -1
+                self.moment[line] = NONE
+                self.thread[line] = NONE
+                self.site[line] = -1
+                self.body_at[line] = p
+            else:
+                self.head[line] = _severity(b[self.head_at])
+                self.moment[line] = self.micros
+                self.thread[line] = self.thread_said
+                self.site[line] = self.site_said
+                self.body_at[line] = body
+            line += 1
+        return line
+
+    def _behind_prefix(self, b: bytes, p: int, e: int) -> int:
+        """Where the message behind a header begins that a short prefix precedes, which quotes nothing; -1, or _FULL."""
         q = p + 1
         stop = min(e, p + MAX_PREFIX + 1)
         while q < stop and b[q - 1] != 34 and b[q - 1] != 123 and b[q - 1] != 61:
-            if (b[q - 1] == 32 or b[q - 1] == 9) and b[q] in _SEVERITY:
+            if (b[q - 1] == 32 or b[q - 1] == 9) and _severity(b[q]) >= 0:
                 body = self._header(b, q, e)
-                if body >= 0:
-                    return q, body
+                if body != -1:
+                    return body
             q += 1
-        return p, -1
+        return -1
 
     def _header(self, b: bytes, p: int, e: int) -> int:
-        """Where the message begins behind a header at p, or -1."""
-        if e - p < 27 or b[p] not in _SEVERITY:
+        """Where the message begins behind a header at p; -1 where there is none, or _FULL."""
+        if e - p < 27 or _severity(b[p]) < 0:
             return -1
-        if ops.digits(b, p + 1, e, 4) != p + 5 or b[p + 5] != 32 or b[p + 14] != 46:
+        self.head_at = p
+        if self.date_at < 0 or not ops.same(b, p + 1, self.date_at, 14):
+            if ops.digits(b, p + 1, e, 4) != p + 5 or b[p + 5] != 32 or b[p + 14] != 46:
+                return -1
+            month, day = ops.number(b, p + 1, p + 3), ops.number(b, p + 3, p + 5)
+            if month < 1 or month > 12 or day < 1 or day > self.days_before[month] - self.days_before[month - 1]:
+                return -1
+            second = ops.clock(b, p + 6, e)
+            if second < 0:
+                return -1
+            self.date_at = p + 1
+            self.date_micros = ((self.days_before[month - 1] + day - 1) * 86400 + second) * 1000000
+        micros = ops.six(b, p + 15, e)
+        if micros < 0:
             return -1
-        month, day = ops.number(b, p + 1, p + 3), ops.number(b, p + 3, p + 5)
-        if month < 1 or month > 12 or day < 1 or day > DAYS_BEFORE[month] - DAYS_BEFORE[month - 1]:
+        self.micros = self.date_micros + micros
+        q = p + 21
+        n = self.thread_size
+        if n > 0 and n < e - q and ops.same(b, q, self.thread_at, n):
+            self.thread_said = self.last_thread
+            q += n
+        else:
+            t = ops.blanks(b, q, e)
+            d = ops.digits(b, t, e, 18)
+            if t == q or d == t or d >= e or b[d] != 32:
+                return -1
+            self.last_thread = self.thread_said = ops.number(b, t, d)
+            self.thread_at, self.thread_size = q, d + 1 - q
+            q = d + 1
+        return self._site(b, q, e)
+
+    def _site(self, b: bytes, p: int, e: int) -> int:
+        """`file:line] ` at p: where the message behind it begins; -1, or _FULL."""
+        n = ops.seek(b, 93, p, e)
+        if n == e:
             return -1
-        second = clock(b, p + 6, e)
-        if second < 0 or ops.digits(b, p + 15, e, 6) != p + 21:
-            return -1
-        q = ops.blanks(b, p + 21, e)
-        d = ops.digits(b, q, e, 18)
-        if q == p + 21 or d == q or d >= e or b[d] != 32:
-            return -1
-        f = d + 1
-        stop = f
-        while stop < e and b[stop] != 32 and b[stop] != 9 and b[stop] != 58 and b[stop] != 93:
-            stop += 1
-        if stop == f or stop >= e or b[stop] != 58:
-            return -1
-        n = ops.digits(b, stop + 1, e, 9)
-        if n == stop + 1 or n >= e or b[n] != 93:
-            return -1
-        self.moment = ((DAYS_BEFORE[month - 1] + day - 1) * 86400 + second) * 1000000 + ops.number(b, p + 15, p + 21)
-        self.thread = ops.number(b, q, d)
-        self.file_at, self.file_end = f, stop
-        self.source_line = ops.number(b, stop + 1, n)
-        return text_behind(b, n + 1, e)
+        place = ops.lookup(self.site_slots, self.site_spans, b, b, p, n)
+        if place < 0:
+            stop = p
+            while stop < n and b[stop] != 32 and b[stop] != 9 and b[stop] != 58:
+                stop += 1
+            if stop == p or stop >= n or b[stop] != 58 or stop + 1 == n or ops.digits(b, stop + 1, n, 9) != n:
+                return -1
+            if 2 * self.n_sites + 1 >= len(self.site_spans):
+                return _FULL
+            file = ops.lookup(self.file_slots, self.file_spans, b, b, p, stop)
+            if file < 0:
+                if 2 * self.n_files + 1 >= len(self.file_spans):
+                    return _FULL
+                self.file_slots[-1 - file] = self.n_files + 1
+                self.file_spans[2 * self.n_files] = p
+                self.file_spans[2 * self.n_files + 1] = stop
+                file = self.n_files
+                self.n_files += 1
+            code = self.n_sites
+            self.site_slots[-1 - place] = code + 1
+            self.site_spans[2 * code] = p
+            self.site_spans[2 * code + 1] = n
+            self.n_sites += 1
+            self.file_of[code] = file
+            self.line_of[code] = ops.number(b, stop + 1, n)
+            place = code
+        self.site_said = place
+        return ops.text_behind(b, n + 1, e)
+
+
+def _severity(c: int) -> int:
+    """The number of a severity's letter, or -1."""
+    return 0 if c == 73 else 1 if c == 87 else 2 if c == 69 else 3 if c == 70 else -1

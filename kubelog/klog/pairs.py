@@ -12,100 +12,189 @@ Lines that follow the pairs of a record, as a stack does, are no pairs.
 
 from __future__ import annotations
 
-from array import array
-
 from kubelog.grammar.compile import MAX_DEPTH
 from kubelog.ingest import ops
+from kubelog.ingest.block import HEADER, STRUCTURED, Block
+from kubelog.ingest.columns import column, grown
 
-# A pair in `out` is four numbers: key start and end, value start and end (quotes and block marks included).
+try:
+    import cython
+except ImportError:
+    from kubelog import uncompiled as cython
+
+# A pair is four numbers: key start and end, value start and end (quotes and block marks included).
 STEP = 4
+# Guesses: pairs a record, for the room that is made at first.
+_USUAL = 2
+_FULL = -2
+_WORDS = b"true\n >false\n >null\n ><nil>map["
 
 
-def read(b: bytes, p: int, e: int, out: array[int]) -> int:
-    """Read the pairs of b[p:e] behind the message; where reading stopped: e, or where no pair stands."""
-    while True:
-        q = ops.blanks(b, p, e)
-        if q == e or b[q] == 10:
-            return e
-        k = ops.find(b, 61, q, e)
-        if k >= e or k == q or (p < e and q == p) or not _is_key(b, q, k):
-            return p
-        v = value_end(b, k + 1, e)
-        out.extend((q, k, k + 1, v))
-        p = v
+class PairReader:
+    """Reads the message and the pairs of each structured record of a Block."""
 
+    def __init__(self, block: Block) -> None:
+        self.block = block
+        self.rows = block.rows
+        self.words = _WORDS
+        self.start, self.stop, self.joined = block.start, block.stop, block.joined
+        self.verdict, self.message_end, self.pair_first = block.verdict, block.message_end, block.pair_first
+        self.count = 0
 
-def _is_key(b: bytes, p: int, e: int) -> bool:
-    while p < e:
-        if b[p] == 34 or b[p] == 10:
-            return False
-        p += 1
-    return True
+    def read(self) -> None:
+        """Fill `message_end`, `pair_first` and `pairs`; what is no message with pairs has the verdict `header`."""
+        block = self.block
+        b, arena = block.data, block.arena
+        block.pairs = column("i", STEP * (_USUAL * self.rows + 16))
+        row = 0
+        while True:
+            self.pairs = block.pairs
+            with cython.nogil:
+                row = self._read(b, arena, row)
+            if row >= self.rows:
+                break
+            block.pairs = grown("i", block.pairs, 4 * len(block.pairs))
 
+    def _read(self, b: bytes, arena: bytes, row: int) -> int:
+        """Go on until the rows or the room for pairs end; where it stopped."""
+        while row < self.rows:
+            self.pair_first[row] = self.count
+            end = -1
+            if self.verdict[row] == STRUCTURED:
+                if self.joined[row]:
+                    end = self._body(arena, self.start[row], self.stop[row])
+                else:
+                    end = self._body(b, self.start[row], self.stop[row])
+                if end == _FULL:
+                    self.count = self.pair_first[row]
+                    return row
+                if end < 0:
+                    self.count = self.pair_first[row]
+                    self.verdict[row] = HEADER
+            self.message_end[row] = end
+            row += 1
+        self.pair_first[row] = self.count
+        return row
 
-def value_end(b: bytes, p: int, e: int) -> int:
-    """The end of the value that begins at p."""
-    if p >= e:
-        return e
-    c = b[p]
-    if c == 34:
+    def _body(self, b: bytes, p: int, e: int) -> int:
+        """Read the body b[p:e]: where its quoted message ends in it; -1 where it is none, or _FULL."""
         q = ops.closing_quote(b, p + 1, e)
-        return e if q >= e else q + 1
-    if c == 60 and p + 1 < e and b[p + 1] == 10:
-        q = ops.locate(b, b"\n >", p + 1, e)
-        return e if q < 0 else q + 3
-    if c in (123, 91) or (c == 38 and p + 1 < e and b[p + 1] in (123, 91)) or ops.starts(b, b"map[", p, e):
-        q = _balanced(b, p, e)
-        if q > 0:
-            return q
-    e = ops.find(b, 10, p, e)
-    q = ops.word(b, p, e)
-    if _scalar(b, p, q):
-        return q
-    while q < e:
-        n = ops.blanks(b, q, e)
-        w = ops.word(b, n, e)
-        if ops.find(b, 61, n, w) < w:
-            return q
-        q = w
-    return e
+        if q >= e:
+            return -1
+        first = self.count
+        stop = self._pairs(b, p, q + 1, e)
+        if stop == _FULL:
+            return _FULL
+        # A message without pairs ends with its line; lines below it may belong to it.
+        if stop < e and self.count == first and b[stop] != 10:
+            return -1
+        return q + 1 - p
 
+    def _pairs(self, b: bytes, start: int, p: int, e: int) -> int:
+        """Read the pairs of b[p:e]; where reading stopped: e, or where no pair stands."""
+        while True:
+            q = ops.blanks(b, p, e)
+            if q == e or b[q] == 10:
+                return e
+            k = self._key_end(b, q, e)
+            if k <= q or q == p:
+                return p
+            v = self._value_end(b, k + 1, e)
+            i = STEP * self.count
+            if i + STEP > len(self.pairs):
+                return _FULL
+            self.pairs[i] = q - start
+            self.pairs[i + 1] = k - start
+            self.pairs[i + 2] = k + 1 - start
+            self.pairs[i + 3] = v - start
+            self.count += 1
+            p = v
 
-def _scalar(b: bytes, p: int, e: int) -> bool:
-    """Whether b[p:e] is a number, a boolean or nothing: such a value holds no blanks."""
-    text = b[p:e]
-    if text in (b"true", b"false", b"null", b"<nil>"):
-        return True
-    if text[:1] == b"-":
-        p += 1
-    q = ops.digits(b, p, e, 400)
-    if q > p and q < e and b[q] == 46:
-        q = ops.digits(b, q + 1, e, 400)
-    return q == e and q > p
+    def _key_end(self, b: bytes, p: int, e: int) -> int:
+        """Where the `=` behind the key at p stands, or -1."""
+        while p < e and b[p] != 34 and b[p] != 10:
+            if b[p] == 61:
+                return p
+            p += 1
+        return -1
 
-
-def _balanced(b: bytes, p: int, e: int) -> int:
-    """Where the brackets that open at p close, or -1; a quoted text inside is skipped where it is closed.
-
-    The depth is bounded so that many brackets that never close cannot make the reading quadratic.
-    """
-    depth = 0
-    closed = True
-    while p < e:
+    def _value_end(self, b: bytes, p: int, e: int) -> int:
+        """The end of the value that begins at p."""
+        if p >= e:
+            return e
         c = b[p]
-        if c == 123 or c == 91:
-            depth += 1
-            if depth > MAX_DEPTH:
-                return -1
-        elif c == 125 or c == 93:
-            depth -= 1
-            if depth == 0:
-                return p + 1
-        elif c == 34 and closed:
+        if c == 34:
             q = ops.closing_quote(b, p + 1, e)
-            if q < e:
-                p = q
-            else:
-                closed = False  # nor is any quote behind it
-        p += 1
-    return -1
+            return e if q >= e else q + 1
+        if c == 60 and p + 1 < e and b[p + 1] == 10:
+            q = ops.locate(b, p + 1, e, self.words, 4, 3)
+            return e if q < 0 else q + 3
+        if (
+            c == 123
+            or c == 91
+            or (c == 38 and p + 1 < e and (b[p + 1] == 123 or b[p + 1] == 91))
+            or (c == 109 and ops.starts(b, p, e, self.words, len(self.words) - 4, 4))
+        ):
+            q = self._balanced(b, p, e)
+            if q > 0:
+                return q
+        q = p
+        while q < e and b[q] != 32 and b[q] != 9 and b[q] != 10:
+            q += 1
+        if q == e or b[q] == 10 or self._scalar(b, p, q):
+            return q
+        e = ops.find(b, 10, q, e)
+        while q < e:
+            n = ops.blanks(b, q, e)
+            w = ops.word(b, n, e)
+            if ops.find(b, 61, n, w) < w:
+                return q
+            q = w
+        return e
+
+    def _scalar(self, b: bytes, p: int, e: int) -> bool:
+        """Whether b[p:e] is a number, a boolean or nothing: such a value holds no blanks."""
+        n = e - p
+        if n == 0:
+            return False
+        c = b[p]
+        if c == 116:
+            return n == 4 and ops.starts(b, p, e, self.words, 0, 4)
+        if c == 102:
+            return n == 5 and ops.starts(b, p, e, self.words, 7, 5)
+        if c == 110:
+            return n == 4 and ops.starts(b, p, e, self.words, 15, 4)
+        if c == 60:
+            return n == 5 and ops.starts(b, p, e, self.words, 22, 5)
+        if c == 45:
+            p += 1
+        q = ops.digits(b, p, e, 400)
+        if q > p and q < e and b[q] == 46:
+            q = ops.digits(b, q + 1, e, 400)
+        return q == e and q > p
+
+    def _balanced(self, b: bytes, p: int, e: int) -> int:
+        """Where the brackets that open at p close, or -1; a quoted text inside is skipped where it is closed.
+
+        The depth is bounded so that many brackets that never close cannot make the reading quadratic.
+        """
+        depth = 0
+        closed = True
+        while p < e:
+            c = b[p]
+            if c == 123 or c == 91:
+                depth += 1
+                if depth > MAX_DEPTH:
+                    return -1
+            elif c == 125 or c == 93:
+                depth -= 1
+                if depth == 0:
+                    return p + 1
+            elif c == 34 and closed:
+                q = ops.closing_quote(b, p + 1, e)
+                if q < e:
+                    p = q
+                else:
+                    closed = False  # nor is any quote behind it
+            p += 1
+        return -1

@@ -5,215 +5,276 @@ A line with a klog header begins a record. A line without one continues
     (journald gives every line of a message an entry of its own) and not more than GAP lines lie between;
   * without an envelope: the record of the line before, where that has a bare klog header, opened a block, or where this
     line is indented below a line with an envelope (journalctl indents by the width of its prefix).
+A line of more than 1 MiB is a record, and nothing behind it continues one before it.
 """
 
 from __future__ import annotations
 
-from typing import Final
-
-from kubelog.grammar.compile import Table
+from kubelog.grammar.compile import Program
 from kubelog.ingest import ops
-from kubelog.ingest.block import BARE, HEADER, MAX_LINE, PLAIN, STRUCTURED, UNPARSED, Block
+from kubelog.ingest.block import (
+    BARE, BLANK_LINE, GAP, HEADER, LINE_TOO_LONG, MAX_BYTES, MAX_LINE, MAX_LINES, NO_HEADER, PLAIN, STRUCTURED, UNPARSED, Block,
+)  # fmt: skip
+from kubelog.ingest.columns import column, grown
 
-# Lines of other processes that may stand between the lines of a record.
-GAP: Final = 32
-# A record never grows beyond this.
-MAX_LINES, MAX_BYTES = 10_000, 1 << 20
-REASONS: Final = (None, "no-header", "line-too-long", "blank-line")
-NO_HEADER, LINE_TOO_LONG, BLANK_LINE = range(1, 4)
+try:
+    import cython
+except ImportError:
+    from kubelog import uncompiled as cython
+
 _INDENT = 16
-
-
-class RecordReader:
-    """Joins the lines of a Block into records."""
-
-    def __init__(self, table: Table) -> None:
-        self.heads = tuple(table.heads)
-        self.stacks = tuple(table.stacks)
-        self.blocks = tuple(table.blocks)
-
-    def read(self, block: Block, final: bool) -> int:
-        """Fill the record columns; the number of lines in records that no later line can continue (all when final).
-
-        Records behind that line are not in the columns: their lines are to be read again with those that follow.
-        """
-        joiner = self.joiner(block)
-        joiner.run()
-        return joiner.settle(final, block)
-
-    def joiner(self, block: Block) -> Joiner:
-        """What joins the lines of a Block that grows."""
-        return Joiner(self, block)
+# What is known of a record: bits of `flags`.
+_UNCLOSED = 1  # inside a `=<` block
+_STACKED = 2  # inside a stack
 
 
 class Joiner:
     """Joins the lines of one Block, which may grow, into records."""
 
-    def __init__(self, reader: RecordReader, block: Block) -> None:
-        self.reader, self.block = reader, block
-        self.count = 0  # lines joined so far
+    def __init__(self, program: Program, block: Block) -> None:
+        self.block = block
+        self.pool, self.literals = program.pool, program.literals
+        self.heads, self.stacks, self.blocks = program.heads, program.stacks, program.blocks
+        self.lines = 0  # joined so far
         self.before = -1  # the record of the last of them
-        self.records: list[list[int]] = []
-        self.sizes: list[int] = []
-        self.parts: dict[int, list[bytes]] = {}  # the texts of the lines of records that have several
-        self.unclosed: list[bool] = []  # inside a `=<` block
-        self.stacked: list[bool] = []  # inside a stack
-        self.last: dict[tuple[int, int, int], int] = {}
+        self.oldest = 0  # records before this one are continued no more
+        # A value a record.
+        self.count = 0
+        self.first, self.last, self.members = column("i", 0), column("i", 0), column("i", 0)
+        self.size, self.flags = column("i", 0), column("b", 0)
+        self.follow = column("i", 0)  # a value a line: the next line of its record; -1
+        self.latest = column("i", 0)  # a value a process: its last record; -1
+        self.n_processes = 0
 
     def run(self) -> None:
         """Join the lines that were added."""
-        block, before = self.block, self.before
-        for line in range(self.count, len(block.at)):
-            owner = -1
-            if block.end[line] - block.at[line] > MAX_LINE:
-                before = self.begin(line)
-                continue
-            if block.envelope[line] != BARE:
-                key = (block.node[line], block.unit[line], block.pid[line])
-                if block.head[line] < 0:
-                    owner = self.continued(line, self.last.get(key, -1))
+        block = self.block
+        b = block.data
+        if block.lines > len(self.first):
+            room = len(block.at)
+            self.first, self.last = grown("i", self.first, room), grown("i", self.last, room)
+            self.members, self.size = grown("i", self.members, room), grown("i", self.size, room)
+            self.flags, self.follow = grown("b", self.flags, room), grown("i", self.follow, room)
+        if block.processes.count > len(self.latest):
+            self.latest = grown("i", self.latest, block.processes.room)
+        while self.n_processes < block.processes.count:
+            self.latest[self.n_processes] = -1
+            self.n_processes += 1
+        self._bind(block)
+        with cython.nogil:
+            self._run(b)
+
+    def _bind(self, block: Block) -> None:
+        self.n_lines = block.lines
+        self.at, self.end, self.text_at, self.body_at = block.at, block.end, block.text_at, block.body_at
+        self.envelope, self.head, self.process = block.envelope, block.head, block.process
+
+    def _run(self, b: bytes) -> int:
+        line, before = self.lines, self.before
+        while line < self.n_lines:
+            if self.end[line] - self.at[line] > MAX_LINE:
+                self.oldest = self.count
+                before = self._begin(b, line)
+            elif self.envelope[line] != BARE:
+                owner = -1
+                process = self.process[line]
+                if self.head[line] < 0:
+                    owner = self._continued(b, line, self.latest[process])
                 if owner < 0:
-                    owner = self.begin(line)
+                    owner = self._begin(b, line)
                 else:
-                    self.join(owner, line)
-                self.last[key] = before = owner
+                    self._join(b, owner, line)
+                self.latest[process] = before = owner
             else:
-                owner = self.continued_bare(line, before)
+                owner = self._continued_bare(b, line, before)
                 if owner < 0:
-                    before = self.begin(line)
+                    before = self._begin(b, line)
                 else:
-                    self.join(owner, line)
+                    self._join(b, owner, line)
                     before = owner
-        self.count, self.before = len(block.at), before
+            line += 1
+        self.lines, self.before = line, before
+        return 0
 
-    def begin(self, line: int) -> int:
-        block = self.block
-        self.records.append([line])
-        self.sizes.append(block.next[line] - block.at[line])
-        self.unclosed.append(self.opens_block(line))
-        self.stacked.append(False)
-        return len(self.records) - 1
+    def _begin(self, b: bytes, line: int) -> int:
+        record = self.count
+        self.count += 1
+        self.first[record] = self.last[record] = line
+        self.members[record] = 1
+        self.size[record] = self.at[line + 1] - self.at[line]
+        self.flags[record] = _UNCLOSED if self._opens_block(b, line) else 0
+        self.follow[line] = -1
+        return record
 
-    def join(self, record: int, line: int) -> None:
-        block = self.block
-        self.records[record].append(line)
-        if record not in self.parts:
-            first = self.records[record][0]
-            self.parts[record] = [block.data[block.body_at[first] : block.end[first]]]
-        self.parts[record].append(block.data[self.text(record, line) : block.end[line]])
-        self.sizes[record] += block.next[line] - block.at[line]
-        if self.unclosed[record] and ops.starts(block.data, b" >", self.text(record, line), block.end[line]):
-            self.unclosed[record] = False
-        if self.opens_block(line):
-            self.unclosed[record] = True
-        for stack in self.reader.stacks:
-            if ops.starts(block.data, stack, block.text_at[line], block.end[line]):
-                self.stacked[record] = True
+    def _join(self, b: bytes, record: int, line: int) -> int:
+        self.follow[self.last[record]] = line
+        self.follow[line] = -1
+        self.last[record] = line
+        self.members[record] += 1
+        self.size[record] += self.at[line + 1] - self.at[line]
+        p, e = self._text(b, record, line), self.end[line]
+        if self._opens_block(b, line):
+            self.flags[record] |= _UNCLOSED
+        elif self.flags[record] & _UNCLOSED and e - p >= 2 and b[p] == 32 and b[p + 1] == 62:
+            self.flags[record] &= ~_UNCLOSED
+        if ops.first_of(b, self.text_at[line], e, self.pool, self.literals, self.stacks) >= 0:
+            self.flags[record] |= _STACKED
+        return 0
 
-    def opens_block(self, line: int) -> bool:
-        block = self.block
-        e = block.end[line]
-        return e - block.text_at[line] >= 2 and block.data[e - 1] == 60 and block.data[e - 2] == 61
+    def _opens_block(self, b: bytes, line: int) -> bool:
+        e = self.end[line]
+        return e - self.text_at[line] >= 2 and b[e - 1] == 60 and b[e - 2] == 61
 
-    def full(self, record: int) -> bool:
-        return len(self.records[record]) >= MAX_LINES or self.sizes[record] >= MAX_BYTES
+    def _closed(self, record: int) -> bool:
+        """Whether a record cannot grow any more."""
+        return record < self.oldest or self.members[record] >= MAX_LINES or self.size[record] >= MAX_BYTES
 
-    def continued(self, line: int, record: int) -> int:
+    def _continued(self, b: bytes, line: int, record: int) -> int:
         """The record that a line with an envelope and no header continues, or -1."""
-        if record < 0:
+        if record < 0 or self.head[self.first[record]] < 0 or line - self.last[record] > GAP or self._closed(record):
             return -1
-        block, lines = self.block, self.records[record]
-        p, e = block.text_at[line], block.end[line]
-        if block.head[lines[0]] < 0 or line - lines[-1] > GAP or self.full(record):
-            return -1
-        if self.unclosed[record] or self.stacked[record] or (p < e and block.data[p] in (32, 9)):
+        p, e = self.text_at[line], self.end[line]
+        if self.flags[record] != 0 or (p < e and (b[p] == 32 or b[p] == 9)):
             return record
-        for head in self.reader.heads:
-            if ops.starts(block.data, head, p, e):
+        return record if ops.first_of(b, p, e, self.pool, self.literals, self.heads) >= 0 else -1
+
+    def _continued_bare(self, b: bytes, line: int, record: int) -> int:
+        """The record that a line without an envelope continues, or -1."""
+        if record < 0 or self._closed(record):
+            return -1
+        first = self.first[record]
+        p, e = self.at[line], self.end[line]
+        indent = ops.blanks(b, p, e) - p
+        if self.envelope[first] != BARE:
+            return record if indent >= _INDENT or (indent > 0 and p + indent < e and self.head[line] < 0) else -1
+        if self.head[line] >= 0:
+            return -1
+        if self.head[first] >= 0:
+            return record
+        if indent > 0 and p + indent < e:
+            if ops.first_of(b, self.at[first], self.end[first], self.pool, self.literals, self.blocks) >= 0:
                 return record
         return -1
 
-    def continued_bare(self, line: int, record: int) -> int:
-        """The record that a line without an envelope continues, or -1."""
-        block = self.block
-        if record < 0 or self.full(record):
-            return -1
-        first = self.records[record][0]
-        p, e = block.at[line], block.end[line]
-        indent = ops.blanks(block.data, p, e) - p
-        if block.envelope[first] != BARE:
-            return record if indent >= _INDENT or (indent > 0 and p + indent < e and block.head[line] < 0) else -1
-        if block.head[line] >= 0:
-            return -1
-        if block.head[first] >= 0:
-            return record
-        if indent and p + indent < e:
-            for head in self.reader.blocks:
-                if ops.starts(block.data, head, block.at[first], block.end[first]):
-                    return record
-        return -1
-
-    def settle(self, final: bool, rows: Block) -> int:
-        """Write the records that are complete into the record columns of `rows`; how many lines they have."""
-        block = self.block
-        count = self.count
-        keep = len(self.records)
-        if not final and count:
-            unfinished = set()
-            for record in self.last.values():
-                if count - self.records[record][-1] <= GAP and block.head[self.records[record][0]] >= 0:
-                    unfinished.add(record)
-            owner = max(range(len(self.records)), key=lambda record: self.records[record][-1])
-            keep = min(unfinished | {owner})
-        settled = self.records[keep][0] if keep < len(self.records) else count
-        # A later record's lines never stand before `settled`, but an earlier record's may stand behind it.
-        while keep and any(self.records[record][-1] >= settled for record in range(keep)):
-            keep = min(record for record in range(keep) if self.records[record][-1] >= settled)
-            settled = self.records[keep][0]
-        for record in range(keep):
-            self.write(record, rows)
-        return settled
-
-    def write(self, record: int, block: Block) -> None:
-        lines = self.records[record]
-        row, line = len(block.first), lines[0]
-        block.first.append(line)
-        block.members.extend(lines)
-        block.member_first.append(len(block.members))
-        reason = 0
-        p, e = block.body_at[line], block.end[line]
-        if e - block.at[line] > MAX_LINE:
-            verdict, reason = UNPARSED, LINE_TOO_LONG
-        elif block.head[line] >= 0:
-            verdict = STRUCTURED if p < e and block.data[p] == 34 else HEADER
-        elif block.envelope[line] != BARE:
-            verdict = PLAIN
-        else:
-            verdict = UNPARSED
-            reason = BLANK_LINE if ops.blanks(block.data, p, e) == e else NO_HEADER
-        block.verdict.append(verdict)
-        block.reason.append(reason)
-        if len(lines) > 1:
-            text = self.joined(record)
-            if text is not None:
-                block.joined[row] = text
-
-    def text(self, record: int, line: int) -> int:
+    def _text(self, b: bytes, record: int, line: int) -> int:
         """Where the text of a continuation line begins: behind its envelope, or behind journalctl's indentation."""
-        block, first = self.block, self.records[record][0]
-        if block.envelope[line] != BARE or block.envelope[first] == BARE:
-            return block.text_at[line]
-        p = block.at[line]
-        width = block.text_at[first] - block.at[first]
-        stop = min(block.end[line], p + width)
-        while p < stop and block.data[p] == 32:
+        first = self.first[record]
+        if self.envelope[line] != BARE or self.envelope[first] == BARE:
+            return self.text_at[line]
+        p = self.at[line]
+        stop = min(self.end[line], p + self.text_at[first] - self.at[first])
+        while p < stop and b[p] == 32:
             p += 1
         return p
 
-    def joined(self, record: int) -> bytes | None:
-        """The body of a record of several lines; None where only blank lines follow the first."""
-        parts = self.parts[record]
-        count = len(parts)
-        while count > 1 and not parts[count - 1].strip():
-            count -= 1
-        return b"\n".join(parts[:count]) if count > 1 else None
+    def settle(self, final: bool, rows: Block) -> int:
+        """Write the records that no later line can continue (all when final) into `rows`; how many lines they have.
+
+        Records behind that line are not written: their lines are to be read again with those that follow.
+        """
+        b = self.block.data
+        self._bind(self.block)
+        keep = self.count if final else self._settled()
+        lines = self.n_lines if keep == self.count else self.first[keep]
+        rows.rows = keep
+        rows.room_for_records(keep)
+        rows.members = column("i", lines)
+        self._bind_rows(rows)
+        arena = bytearray(self._joined_size(b, keep))
+        self.arena = arena
+        with cython.nogil:
+            self._write(b, keep)
+        rows.arena = bytes(arena)
+        return lines
+
+    def _bind_rows(self, rows: Block) -> None:
+        self.r_first, self.r_member_first, self.r_members = rows.first, rows.member_first, rows.members
+        self.r_start, self.r_first_stop, self.r_stop, self.r_joined = rows.start, rows.first_stop, rows.stop, rows.joined
+        self.r_verdict, self.r_reason = rows.verdict, rows.reason
+
+    def _settled(self) -> int:
+        """How many records, from the first, have all their lines before those of the others, and can grow no more."""
+        if self.count == 0:
+            return 0
+        keep = self.before  # whatever comes may continue the last line's record
+        process = 0
+        while process < self.n_processes:
+            record = self.latest[process]
+            process += 1
+            if record >= self.oldest and record < keep:
+                if self.lines - self.last[record] <= GAP and self.head[self.first[record]] >= 0:
+                    keep = record
+        line = self.first[keep]
+        # An earlier record's lines may stand behind the first of a later one.
+        record = keep - 1
+        while record >= 0:
+            if self.last[record] >= line:
+                keep, line = record, self.first[record]
+            record -= 1
+        return keep
+
+    def _joined_size(self, b: bytes, keep: int) -> int:
+        """An upper bound of the bytes of the bodies of records of several lines."""
+        size = 0
+        record = 0
+        while record < keep:
+            if self.members[record] > 1:
+                size += self.size[record] + self.members[record]
+            record += 1
+        return size
+
+    def _write(self, b: bytes, keep: int) -> int:
+        arena = member = record = 0
+        while record < keep:
+            line = self.first[record]
+            self.r_first[record] = line
+            self.r_member_first[record] = member
+            p, e = self.body_at[line], self.end[line]
+            reason = 0
+            if e - self.at[line] > MAX_LINE:
+                verdict, reason = UNPARSED, LINE_TOO_LONG
+            elif self.head[line] >= 0:
+                verdict = STRUCTURED if p < e and b[p] == 34 else HEADER
+            elif self.envelope[line] != BARE:
+                verdict = PLAIN
+            else:
+                verdict = UNPARSED
+                reason = BLANK_LINE if ops.blanks(b, p, e) == e else NO_HEADER
+            self.r_verdict[record] = verdict
+            self.r_reason[record] = reason
+            self.r_start[record] = p
+            self.r_first_stop[record] = self.r_stop[record] = e
+            self.r_joined[record] = 0
+            self.r_members[member] = line
+            member += 1
+            if self.members[record] > 1:
+                arena = self._join_body(b, record, arena)
+                line = self.follow[line]
+                while line >= 0:
+                    self.r_members[member] = line
+                    member += 1
+                    line = self.follow[line]
+            record += 1
+        self.r_member_first[keep] = member
+        return 0
+
+    def _join_body(self, b: bytes, record: int, at: int) -> int:
+        """Put the texts of a record's lines behind one another; where they end. Blank lines at its end are left out."""
+        line = self.first[record]
+        q = ops.copy(self.arena, at, b, self.body_at[line], self.end[line])
+        first_stop = stop = q
+        line = self.follow[line]
+        while line >= 0:
+            self.arena[q] = 10
+            p, e = self._text(b, record, line), self.end[line]
+            q = ops.copy(self.arena, q + 1, b, p, e)
+            while p < e and (b[p] == 32 or 9 <= b[p] <= 13):
+                p += 1
+            if p < e:
+                stop = q
+            line = self.follow[line]
+        if stop == first_stop:
+            return at
+        self.r_start[record], self.r_first_stop[record], self.r_stop[record] = at, first_stop, stop
+        self.r_joined[record] = 1
+        return q

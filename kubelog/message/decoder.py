@@ -5,7 +5,6 @@ The text decides the kind: a value that does not convert leaves its field None, 
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -39,8 +38,9 @@ class Decoder:
         event = cls(seen=seen, **{name: fields[name] for name in fields if name in cls.__struct_fields__})
         return event, "not-converted: " + ", ".join(bad) if bad else None
 
-    def decide(self, entry: Entry, body: bytes, spans: array[int]) -> bool:
+    def decide(self, number: int, body: bytes, spans: Sequence[int]) -> bool:
         """Whether all values of a `line` wording convert."""
+        entry = self.entries[number]
         types = [type_ for _, type_ in entry.holes]
         return not self._convert(entry, types, body, spans)[1]
 

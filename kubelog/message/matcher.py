@@ -1,198 +1,369 @@
 """body → kind and field spans: the scanner's matcher over the compiled table.
 
-Structured messages by their text, free text by a radix trie over leading literals, the file named last. A hole ends at
-the first place where the fixed text behind it stands; nothing is tried twice.
+Structured messages by the hash of their text, free text by a radix trie over leading literals, the file named last. A hole
+ends at the first place where the fixed text behind it stands; nothing is tried twice.
 """
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable
 
-from kubelog.grammar.compile import OP_BLANKS, OP_END, OP_HOLE, OP_LITERAL, OP_QUOTED, Entry, Table
+from kubelog.grammar.compile import NODE, OP_BLANKS, OP_END, OP_HOLE, OP_LITERAL, OP_QUOTED, WORDING, Program
 from kubelog.ingest import ops
-from kubelog.ingest.block import HEADER, PLAIN, STRUCTURED, TYPED, UNPARSED, Block
-from kubelog.klog import pairs
-from kubelog.klog.records import NO_HEADER
+from kubelog.ingest.block import HEADER, NO_HEADER, PLAIN, STRUCTURED, TYPED, UNPARSED, Block
+from kubelog.ingest.columns import column, grown
 from kubelog.klog.values import unquote
 
-# Whether the values of a `line` wording convert: (entry, body, spans) → bool.
-Decide = Callable[[Entry, bytes, "array[int]"], bool]
+try:
+    import cython
+except ImportError:
+    from kubelog import uncompiled as cython
+
+# Whether the values of a `line` wording convert: (wording, body, spans) → bool.
+Decide = Callable[[int, bytes, list[int]], bool]
+
+# A guess: holes a record, for the room that is made at first.
+_USUAL = 3
+_FULL = -2
 
 
 class Matcher:
     """Finds the wording of each record of a Block."""
 
-    def __init__(self, table: Table, decide: Decide) -> None:
-        self.table = table
-        self.entries = table.entries
-        self.decide = decide
-        self.spans = array("i")
-        self.pairs = array("i")
+    def __init__(self, program: Program, message_slots: memoryview[int], message_spans: memoryview[int], decide: Decide, block: Block) -> None:
+        self.block, self.decide, self.data = block, decide, block.data
+        self.pool, self.literals, self.ops, self.nodes = program.pool, program.literals, program.ops, program.nodes
+        self.edges, self.ends, self.wordings, self.names = program.edges, program.ends, program.wordings, program.names
+        self.line_wordings, self.message_ends = program.lines, program.message_ends
+        self.message_slots, self.message_spans = message_slots, message_spans
+        self.rows = block.rows
+        self.first, self.process, self.site = block.first, block.process, block.site
+        self.unit_of, self.file_of = block.unit_of, block.file_of
+        self.unit_spans, self.file_spans = block.units.spans, block.files.spans
+        self.start, self.first_stop, self.stop, self.joined = block.start, block.first_stop, block.stop, block.joined
+        self.verdict, self.reason, self.kind, self.span_first = block.verdict, block.reason, block.kind, block.span_first
+        self.message_end, self.pair_first, self.pairs = block.message_end, block.pair_first, block.pairs
+        # The node at which the last message of a call site ended: it mostly says one thing.
+        self.hint = memoryview(bytearray(4 * block.sites.count + 4)).cast("i")
+        self.deepest = column("i", len(program.nodes) // NODE)
+        self.count = self.at = 0
 
-    def read(self, block: Block) -> None:
-        """Fill `kind`, `span_first` and `spans`; settle `verdict`."""
-        for row in range(len(block)):
-            line = block.first[row]
-            verdict = block.verdict[row]
-            kind = -1
-            del self.spans[:]
-            b, p, first_end, e = block.body(row)
-            if verdict in (HEADER, STRUCTURED):
-                file = block.names.files.values[block.file[line]]
-                if verdict == STRUCTURED:
-                    verdict, kind = self._structured(b, p, e, file)
-                if kind < 0 and verdict == HEADER:
-                    kind = self._text(b, p, first_end, e, file, None)
-            elif verdict == PLAIN:
-                program = block.names.units.values[block.unit[line]]
-                kind = self._text(b, p, first_end, e, b"", program)
-            elif verdict == UNPARSED and block.reason[row] == NO_HEADER:
-                kind = self._line(b, p, e)
-            block.verdict[row] = TYPED if kind >= 0 else verdict
-            if kind >= 0:
-                block.reason[row] = 0
-            block.kind.append(kind)
-            block.spans.extend(self.spans)
-            block.span_first.append(len(block.spans))
-
-    def _structured(self, b: bytes, p: int, e: int, file: bytes) -> tuple[int, int]:
-        q = ops.closing_quote(b, p + 1, e)
-        if q >= e:
-            return HEADER, -1
-        del self.pairs[:]
-        stop = pairs.read(b, q + 1, e, self.pairs)
-        # A message without pairs ends with its line; lines below it may belong to it.
-        if stop < e and not self.pairs and b[stop] != 10:
-            return HEADER, -1
-        candidates = self.table.messages.get(unquote(b[p : q + 1]))
-        if not candidates:
-            return STRUCTURED, -1
-        number = candidates[0]
-        for candidate in candidates:
-            if file in self.entries[candidate].files:
-                number = candidate
-                break
-        for key in self.entries[number].keys:
-            found = -1
-            for i in range(0, len(self.pairs), pairs.STEP):
-                if b[self.pairs[i] : self.pairs[i + 1]] == key:
-                    found = i
-            if found < 0:
-                self.spans.extend((-1, -1))
-            else:
-                self.spans.extend((self.pairs[found + 2] - p, self.pairs[found + 3] - p))
-        return STRUCTURED, number
-
-    def _text(self, b: bytes, p: int, first_end: int, e: int, file: bytes, program: bytes | None) -> int:
-        """The wording of a free text: deeper nodes of the trie have the longer leading literals."""
-        table = self.table
-        node, q = 0, p
-        found: list[int] = []
+    def read(self) -> None:
+        """Fill `kind`, `span_first` and `spans`; settle `verdict` and `reason`."""
+        block = self.block
+        b, arena = block.data, block.arena
+        block.spans = column("i", 2 * (_USUAL * self.rows + 16))
+        row = 0
         while True:
-            if table.ends[node]:
-                found.append(node)
-            child = table.children[node].get(b[q], -1) if q < e else -1
-            if child < 0 or not ops.starts(b, table.labels[child], q, e):
+            self.spans = block.spans
+            with cython.nogil:
+                row = self._read(b, arena, row)
+            if row >= self.rows:
                 break
-            node = child
-            q += len(table.labels[child])
-        while found:
-            for number in self._ordered(table.ends[found.pop()], file):
-                entry = self.entries[number]
-                if (program is None and entry.program) or (program is not None and program not in entry.program):
-                    continue
-                if self._pattern(b, p, e if entry.multiline else first_end, entry.program_ops):
-                    return number
-        del self.spans[:]
+            block.spans = grown("i", block.spans, 4 * len(block.spans))
+
+    def _read(self, b: bytes, arena: bytes, row: int) -> int:
+        """Go on until the rows or the room for spans end; where it stopped."""
+        while row < self.rows:
+            self.span_first[row] = self.count
+            if self.joined[row]:
+                kind = self._kind(arena, row, self.start[row], self.first_stop[row], self.stop[row])
+            else:
+                kind = self._kind(b, row, self.start[row], self.first_stop[row], self.stop[row])
+            if kind == _FULL:
+                self.count = self.span_first[row]
+                return row
+            self.kind[row] = kind
+            if kind >= 0:
+                self.verdict[row] = TYPED
+                self.reason[row] = 0
+            row += 1
+        self.span_first[row] = self.count
+        return row
+
+    def _kind(self, b: bytes, row: int, p: int, first_end: int, e: int) -> int:
+        """The wording of the body b[p:e]; -1, or _FULL."""
+        verdict = self.verdict[row]
+        if verdict == STRUCTURED:
+            return self._structured(b, row, p, e)
+        if verdict == HEADER:
+            return self._text(b, row, p, first_end, e, False)
+        if verdict == PLAIN:
+            return self._text(b, row, p, first_end, e, True)
+        if verdict == UNPARSED and self.reason[row] == NO_HEADER:
+            return self._line(b, p, e)
         return -1
 
-    def _ordered(self, numbers: list[int], file: bytes) -> list[int]:
-        """Wordings of one leading literal: the most literal bytes first, among equals those that name the file."""
-        if len(numbers) < 2 or not file:
-            return numbers
-        return sorted(numbers, key=lambda n: (-self.entries[n].weight, file not in self.entries[n].files, n))
+    def _structured(self, b: bytes, row: int, p: int, e: int) -> int:
+        q = p + self.message_end[row] - 1
+        if ops.seek(b, 92, p + 1, q) < q:
+            message = self._escaped(b, p, q + 1)
+        else:
+            message = ops.lookup(self.message_slots, self.message_spans, self.pool, b, p + 1, q)
+        if message < 0:
+            return -1
+        i = self.message_ends[2 * message]
+        stop = i + self.message_ends[2 * message + 1]
+        number = self.ends[i]
+        while i < stop and stop - self.message_ends[2 * message] > 1:
+            if self._named(row, self.ends[i], False):
+                number = self.ends[i]
+                break
+            i += 1
+        key = self.names_at(number, 7)
+        stop = key + self.wordings[WORDING * number + 8]
+        while key < stop:
+            if 2 * self.count + 2 > len(self.spans):
+                return _FULL
+            found = self._pair(b, row, p, self.names[key])
+            self.spans[2 * self.count] = -1 if found < 0 else self.pairs[found + 2]
+            self.spans[2 * self.count + 1] = -1 if found < 0 else self.pairs[found + 3]
+            self.count += 1
+            key += 1
+        return number
+
+    def names_at(self, number: int, column: int) -> int:
+        return self.wordings[WORDING * number + column]
+
+    def _pair(self, b: bytes, row: int, p: int, literal: int) -> int:
+        """The place of the last pair of this key, or -1."""
+        at, n = self.literals[2 * literal], self.literals[2 * literal + 1]
+        pair = self.pair_first[row + 1] - 1
+        while pair >= self.pair_first[row]:
+            k, k_end = self.pairs[4 * pair], self.pairs[4 * pair + 1]
+            if k_end - k == n and ops.starts(b, p + k, p + k_end, self.pool, at, n):
+                return 4 * pair
+            pair -= 1
+        return -1
+
+    def _escaped(self, b: bytes, p: int, e: int) -> int:
+        """The number of a quoted message that holds escapes, or -1."""
+        text = unquote(bytes(b[p:e]))
+        return max(-1, ops.lookup(self.message_slots, self.message_spans, self.pool, text, 0, len(text)))
+
+    def _named(self, row: int, number: int, program: bool) -> bool:
+        """Whether a wording names the program, or the source file, of a row."""
+        i = self.names_at(number, 3 if program else 5)
+        stop = i + self.names_at(number, 4 if program else 6)
+        if i == stop:
+            return False
+        line = self.first[row]
+        if program:
+            unit = self.unit_of[self.process[line]]
+            p, e = self.unit_spans[2 * unit], self.unit_spans[2 * unit + 1]
+        else:
+            if self.site[line] < 0:
+                return False
+            file = self.file_of[self.site[line]]
+            p, e = self.file_spans[2 * file], self.file_spans[2 * file + 1]
+        while i < stop:
+            n = self.literals[2 * self.names[i] + 1]
+            if n == e - p and ops.starts(self.data, p, e, self.pool, self.literals[2 * self.names[i]], n):
+                return True
+            i += 1
+        return False
+
+    def _text(self, b: bytes, row: int, p: int, first_end: int, e: int, plain: bool) -> int:
+        """The wording of a free text: deeper nodes of the trie have the longer leading literals.
+
+        First below the node where the call site's last message ended: what matches there has the longest leads of all.
+        """
+        site = self.site[self.first[row]] + 1
+        node = self.hint[site]
+        if node > 0 and ops.starts(b, p, e, self.pool, self.nodes[NODE * node + 2], self.nodes[NODE * node + 3]):
+            kind = self._below(b, row, p, first_end, e, plain, node)
+            if kind != -1:
+                return kind
+        return self._below(b, row, p, first_end, e, plain, 0)
+
+    def _below(self, b: bytes, row: int, p: int, first_end: int, e: int, plain: bool, node: int) -> int:
+        """The wording of a text that begins with a node's lead, at that node or below; -1, or _FULL."""
+        q = p + self.nodes[NODE * node + 3]
+        found = 0
+        while True:
+            k = NODE * node
+            if self.nodes[k + 5] > 0:
+                self.deepest[found] = node
+                found += 1
+            if q >= e or b[q] < self.nodes[k + 7] or b[q] > self.nodes[k + 8]:
+                break
+            node = self.edges[self.nodes[k + 6] + b[q] - self.nodes[k + 7]]
+            if node == 0 or not ops.starts(b, q, e, self.pool, self.nodes[NODE * node], self.nodes[NODE * node + 1]):
+                break
+            q += self.nodes[NODE * node + 1]
+        while found > 0:
+            found -= 1
+            node = self.deepest[found]
+            kind = self._at(b, row, p, first_end, e, plain, node)
+            if kind != -1:
+                if kind >= 0:
+                    self.hint[self.site[self.first[row]] + 1] = node
+                return kind
+        return -1
+
+    def _at(self, b: bytes, row: int, p: int, first_end: int, e: int, plain: bool, node: int) -> int:
+        """The wording of a text among those of a node: of equal weight, those that name the file first; -1, or _FULL."""
+        i = self.nodes[NODE * node + 4]
+        end = i + self.nodes[NODE * node + 5]
+        lead = self.nodes[NODE * node + 3]
+        while i < end:
+            stop = i + 1
+            while stop < end and self.wordings[WORDING * self.ends[stop] + 2] == self.wordings[WORDING * self.ends[i] + 2]:
+                stop += 1
+            several = stop - i > 1 and not plain
+            turn = 0
+            while turn < (2 if several else 1):
+                k = i
+                while k < stop:
+                    number = self.ends[k]
+                    k += 1
+                    if several and self._named(row, number, False) != (turn == 0):
+                        continue
+                    if plain:
+                        if not self._named(row, number, True):
+                            continue
+                    elif self.names_at(number, 4) > 0:
+                        continue
+                    stands = self._pattern(b, p, e if self.names_at(number, 1) else first_end, self.names_at(number, 0), lead)
+                    if stands == _FULL:
+                        return _FULL
+                    if stands:
+                        return number
+                turn += 1
+            i = stop
+        return -1
 
     def _line(self, b: bytes, p: int, e: int) -> int:
+        """The `line` wording of a line, the first whose values convert; -1, or _FULL."""
         start = ops.blanks(b, p, e)
-        for number in self.table.lines:
-            entry = self.entries[number]
-            if self._pattern(b, start, e, entry.program_ops) and self.decide(entry, b[start:e], self.spans):
-                for i in range(len(self.spans)):
-                    self.spans[i] += start - p
+        first = self.count
+        i = 0
+        while i < len(self.line_wordings):
+            number = self.line_wordings[i]
+            i += 1
+            stands = self._pattern(b, start, e, self.names_at(number, 0), 0)
+            if stands == _FULL:
+                return _FULL
+            if stands and self._decide(b, start, e, number, first):
+                k = 2 * first
+                while k < 2 * self.count:
+                    self.spans[k] += start - p
+                    k += 1
                 return number
-        del self.spans[:]
+            self.count = first
         return -1
 
-    def _pattern(self, b: bytes, start: int, e: int, step: int) -> bool:
-        """Read b[start:e] by a pattern; its spans, counted from `start`, are left in `spans`."""
-        del self.spans[:]
-        codes, p = self.table.ops, start
+    def _decide(self, b: bytes, p: int, e: int, number: int, first: int) -> bool:
+        return self.decide(number, bytes(b[p:e]), [self.spans[i] for i in range(2 * first, 2 * self.count)])
+
+    def _push(self, p: int, e: int) -> int:
+        if 2 * self.count + 2 > len(self.spans):
+            return _FULL
+        self.spans[2 * self.count] = p
+        self.spans[2 * self.count + 1] = e
+        self.count += 1
+        return 1
+
+    def _pattern(self, b: bytes, start: int, e: int, step: int, lead: int) -> int:
+        """Read b[start:e] by a pattern whose first `lead` bytes are known to stand: 1, 0 or _FULL.
+
+        Its spans, counted from `start`, are left in `spans`.
+        """
+        first = self.count
+        p = start
+        if lead > 0:
+            p += lead
+            step += 2
+            if p > e:
+                return 0
         while True:
-            code = codes[step]
+            code = self.ops[step]
             if code == OP_END:
-                return p == e
+                if p == e:
+                    return 1
+                break
             if code == OP_QUOTED:
                 q = ops.closing_quote(b, p + 1, e) if p < e and b[p] == 34 else e
                 if q >= e:
-                    return False
-                self.spans.extend((p - start, q + 1 - start))
+                    break
+                if self._push(p - start, q + 1 - start) == _FULL:
+                    return _FULL
                 p = q + 1
                 step += 2
-            elif code == OP_HOLE:
+                continue
+            if code == OP_HOLE:
                 step += 2
-                q, after = self._hole_end(b, p, e, step)
+                q = self._hole_end(b, p, e, step)
                 if q < 0:
-                    return False
-                self.spans.extend((p - start, q - start))
-                p = after
-                while codes[step] in (OP_LITERAL, OP_BLANKS):
-                    step += 2
+                    break
+                if self._push(p - start, q - start) == _FULL:
+                    return _FULL
+                p = self.at
             else:
                 p = self._fixed(b, p, e, step)
                 if p < 0:
-                    return False
-                while codes[step] in (OP_LITERAL, OP_BLANKS):
-                    step += 2
+                    break
+            while self.ops[step] == OP_LITERAL or self.ops[step] == OP_BLANKS:
+                step += 2
+        self.count = first
+        return 0
 
     def _fixed(self, b: bytes, p: int, e: int, step: int) -> int:
         """The end of the literals and blanks that begin at p, or -1. Where they end the pattern they end the text."""
-        codes = self.table.ops
-        while codes[step] in (OP_LITERAL, OP_BLANKS):
-            if codes[step] == OP_LITERAL:
-                literal = self.table.pool[codes[step + 1]]
-                if not ops.starts(b, literal, p, e):
+        while True:
+            code = self.ops[step]
+            if code == OP_LITERAL:
+                n = self.literals[2 * self.ops[step + 1] + 1]
+                if not ops.starts(b, p, e, self.pool, self.literals[2 * self.ops[step + 1]], n):
                     return -1
-                p += len(literal)
-            else:
+                p += n
+            elif code == OP_BLANKS:
                 q = ops.blanks(b, p, e)
-                if q - p < codes[step + 1]:
+                if q - p < self.ops[step + 1]:
                     return -1
                 p = q
+            else:
+                return p if code != OP_END or p == e else -1
             step += 2
-        return p if codes[step] != OP_END or p == e else -1
 
-    def _hole_end(self, b: bytes, p: int, e: int, step: int) -> tuple[int, int]:
-        """Where a hole that begins at p ends and what is fixed behind it ends; -1 where that does not stand."""
-        codes = self.table.ops
-        if codes[step] == OP_END:
-            return e, e
-        if codes[step] == OP_LITERAL:
-            literal = self.table.pool[codes[step + 1]]
-            if codes[step + 2] == OP_END:
-                q = e - len(literal)
-                return (q, e) if q >= p and ops.starts(b, literal, q, e) else (-1, -1)
-            q = ops.locate(b, literal, p, e)
+    def _hole_end(self, b: bytes, p: int, e: int, step: int) -> int:
+        """Where a hole that begins at p ends, what is fixed behind it ends `at`; -1 where that does not stand."""
+        code = self.ops[step]
+        if code == OP_END:
+            self.at = e
+            return e
+        if code == OP_LITERAL:
+            literal, n = self.literals[2 * self.ops[step + 1]], self.literals[2 * self.ops[step + 1] + 1]
+            if self.ops[step + 2] == OP_END:
+                self.at = e
+                q = e - n
+                return q if q >= p and ops.starts(b, q, e, self.pool, literal, n) else -1
+            alone = self.ops[step + 2] == OP_HOLE or self.ops[step + 2] == OP_QUOTED
+            q = ops.locate(b, p, e, self.pool, literal, n)
             while q >= 0:
-                after = self._fixed(b, q, e, step)
-                if after >= 0:
-                    return q, after
-                q = ops.locate(b, literal, q + 1, e)
-            return -1, -1
+                self.at = q + n if alone else self._fixed(b, q, e, step)
+                if self.at >= 0:
+                    return q
+                q = ops.locate(b, q + 1, e, self.pool, literal, n)
+            return -1
         q = ops.word(b, p, e)
         while q < e:
-            after = self._fixed(b, q, e, step)
-            if after >= 0:
-                return q, after
+            self.at = self._fixed(b, q, e, step)
+            if self.at >= 0:
+                return q
             q = ops.word(b, ops.blanks(b, q, e), e)
-        return -1, -1
+        return -1
+
+
+def message_hash(program: Program) -> tuple[memoryview[int], memoryview[int]]:
+    """The hash table of structured messages, for ops.lookup: its slots, and the messages as spans of the pool."""
+    spans = column("i", len(program.messages) * 2)
+    size = 16
+    while size < 3 * len(program.messages):
+        size *= 2
+    slots = memoryview(bytearray(4 * size)).cast("i")
+    for i, literal in enumerate(program.messages):
+        at = program.literals[2 * literal]
+        spans[2 * i], spans[2 * i + 1] = at, at + program.literals[2 * literal + 1]
+        slots[-1 - ops.lookup(slots, spans, program.pool, program.pool, spans[2 * i], spans[2 * i + 1])] = i + 1
+    return slots, spans

@@ -8,11 +8,10 @@ from typing import Any
 import msgspec
 
 from kubelog.grammar.compile import Table
-from kubelog.ingest.block import MAX_LINE, NONE, SEVERITIES, STRUCTURED, TYPED, VERDICTS, Block
-from kubelog.ingest.clock import TABLE, TIME_SOURCES, YEAR_SOURCES, Clock, local_text, micros
-from kubelog.klog import pairs as pair_reader
+from kubelog.ingest.block import LINE_TOO_LONG, MAX_LINE, NONE, REASONS, SEVERITIES, STRUCTURED, TYPED, VERDICTS, Block
+from kubelog.ingest.calendar import local_text, micros
+from kubelog.ingest.clock import TABLE, TIME_SOURCES, YEAR_SOURCES, Clock
 from kubelog.klog import values
-from kubelog.klog.records import LINE_TOO_LONG, REASONS
 from kubelog.klog.values import PodRef
 from kubelog.message import signature
 from kubelog.message.decoder import Decoder, table_time
@@ -113,17 +112,16 @@ class RecordMaker:
             return None
         entry = self.table.entries[number]
         b, p, _, e = block.body(row)
-        spans = block.spans[block.span_first[row] : block.span_first[row + 1]]
+        spans = block.spans_of(row)
         body = b[p:e]
         line = block.first[row]
         moment, time = block.since_year[row], block.time[row]
-        pid = block.pid[line] if block.pid[line] != NONE else block.thread[line]
         event, problem = self.decoder.event(number, body, spans, _NOWHERE)
         shown = self.clock.shown(time)
         if entry.style == "line":
             event, shown = table_time(entry, event, body, spans, self.at)
             time = NONE if shown is None else micros(shown)
-        node = block.names.nodes.text(block.node[line]) or self.node
+        node = block.node(line) or self.node
         if isinstance(event, ClusterEvent) and event.host:
             node = event.host
         us = time if time != NONE else moment
@@ -132,8 +130,8 @@ class RecordMaker:
             time_us=None if us == NONE else us,
             year_known=time != NONE,
             node=node,
-            unit=block.names.units.text(block.unit[line]),
-            pid=None if pid == NONE else pid,
+            unit=block.unit(line),
+            pid=block.pid(line),
             severity=SEVERITIES[block.head[line]] if block.head[line] >= 0 else None,
             path=block.path,
             line=block.line + line,
@@ -152,28 +150,27 @@ class RecordMaker:
         verdict = block.verdict[row]
         has_header = block.head[line] >= 0
         message, found = body, None
-        if has_header and body[:1] == b'"' and (verdict == STRUCTURED or (kind >= 0 and self.table.entries[kind].style == "pairs")):
-            message, found = self._pairs(body)
+        if block.message_end[row] >= 0:
+            message, found = values.unquote(body[: block.message_end[row]]), self._pairs(body, block.pairs_of(row))
         text = values.text(message)
         time, source = block.time[row], block.time_source[row]
         shown = self.clock.shown(time)
         if event is not None and kind >= 0 and self.table.entries[kind].style == "line":
             shown, source = event.seen.time, TABLE if event.seen.time else 0
         moment = block.since_year[row]
-        pid = block.pid[line] if block.pid[line] != NONE else block.thread[line]
         named = self._named(event, found)
         return Record(
             time=shown,
             local_time=local_text(moment) if shown is None and moment != NONE else None,
             time_source=TIME_SOURCES[source],
             year_source=YEAR_SOURCES[block.year_source[row]],
-            node=event.seen.node if event else block.names.nodes.text(block.node[line]) or self.node,
-            unit=block.names.units.text(block.unit[line]),
-            pid=None if pid == NONE else pid,
+            node=event.seen.node if event else block.node(line) or self.node,
+            unit=block.unit(line),
+            pid=block.pid(line),
             severity=SEVERITIES[block.head[line]] if has_header else None,
             thread=None if block.thread[line] == NONE else block.thread[line],
-            source_file=block.names.files.text(block.file[line]),
-            source_line=block.source_line[line] if has_header else None,
+            source_file=block.source_file(line),
+            source_line=block.source_line(line),
             verdict=VERDICTS[verdict],
             kind=None if kind < 0 else self.table.entries[kind].event,
             message=text,
@@ -186,7 +183,7 @@ class RecordMaker:
             pod_uid=named.uid if named else None,
             container=self._text_of(found, "containerName") or getattr(event, "container", None),
             origin=self._origin(block, row),
-            raw=b"".join(block.data[block.at[one] : block.next[one]] for one in block.lines_of(row)),
+            raw=b"".join(block.data[block.at[one] : block.at[one + 1]] for one in block.lines_of(row)),
         )
 
     def _signature(self, verdict: int, kind: int, text: str) -> str:
@@ -194,19 +191,12 @@ class RecordMaker:
             return self.table.entries[kind].text
         return text if verdict == STRUCTURED else signature.of_text(text)
 
-    def _pairs(self, body: bytes) -> tuple[bytes, list[tuple[str, Any]]]:
-        from array import array
-
-        from kubelog.ingest import ops
-
-        end = ops.closing_quote(body, 1, len(body))
-        spans = array("i")
-        pair_reader.read(body, end + 1, len(body), spans)
+    def _pairs(self, body: bytes, spans: list[int]) -> list[tuple[str, Any]]:
         found = []
-        for i in range(0, len(spans), pair_reader.STEP):
+        for i in range(0, len(spans), 4):
             key, value = body[spans[i] : spans[i + 1]], body[spans[i + 2] : spans[i + 3]]
             found.append((values.text(key), values.pair(value)))
-        return values.unquote(body[: end + 1]), found
+        return found
 
     def _named(self, event: Event | None, found: list[tuple[str, Any]] | None) -> PodRef | None:
         """The pod that a record is about."""
@@ -231,7 +221,7 @@ class RecordMaker:
     def _origin(self, block: Block, row: int) -> Origin:
         spans: list[tuple[int, int]] = []
         for line in block.lines_of(row):
-            at, size = block.offset + block.at[line], block.next[line] - block.at[line]
+            at, size = block.offset + block.at[line], block.length(line)
             if spans and spans[-1][0] + spans[-1][1] == at:
                 spans[-1] = (spans[-1][0], spans[-1][1] + size)
             else:

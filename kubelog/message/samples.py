@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from kubelog.grammar.compile import Table
 from kubelog.grammar.tree import Sample
-from kubelog.ingest.block import Block, Names
+from kubelog.ingest.block import Block
 from kubelog.ingest.clock import Clock
 from kubelog.message.decoder import Decoder
 from kubelog.message.record import Record, RecordMaker, plain
@@ -20,7 +20,7 @@ class Engine(Protocol):
     decoder: Decoder
 
     def lines(self, block: Block) -> None: ...
-    def records(self, block: Block, final: bool) -> int: ...
+    def joiner(self, block: Block) -> Any: ...
     def messages(self, block: Block) -> None: ...
 
 
@@ -44,10 +44,12 @@ def check_samples(engine: Engine, samples: Iterable[Sample]) -> list[str]:
 
 def read_sample(engine: Engine, sample: Sample) -> tuple[int, Record, int]:
     """The wording that reads a sample (-1 for none), its record, and how many records the sample is (1 where it is right)."""
-    block = Block(wrapped(sample), Names())
+    block = Block(wrapped(sample))
     clock = Clock(engine.table)
     engine.lines(block)
-    engine.records(block, True)
+    joiner = engine.joiner(block)
+    joiner.run()
+    joiner.settle(True, block)
     clock.read(block)
     engine.messages(block)
     maker = RecordMaker(engine.table, engine.decoder, clock, None, None)

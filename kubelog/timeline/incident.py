@@ -174,7 +174,7 @@ def shifted(time: Instant, us: int) -> Instant:
 
 def _local(us: int) -> str:
     """A time without its year. Years that were passed without one count 366 days."""
-    from kubelog.ingest.clock import DAY, local_text
+    from kubelog.ingest.calendar import DAY, local_text
 
     return local_text(us % (366 * DAY))
 

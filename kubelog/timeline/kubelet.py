@@ -193,7 +193,7 @@ def _row(event: ClusterEvent) -> Row:
 def _us(time: object) -> int:
     from datetime import datetime
 
-    from kubelog.ingest.clock import micros
+    from kubelog.ingest.calendar import micros
 
     assert isinstance(time, datetime)
     return micros(time)

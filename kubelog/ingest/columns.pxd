@@ -1,0 +1,1 @@
+from kubelog.ingest cimport ops

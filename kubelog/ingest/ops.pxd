@@ -1,0 +1,199 @@
+# What ops.py says, in C. A place outside the text is never read: nothing is found there.
+
+cdef extern from *:
+    """
+    #include <string.h>
+    #include <stdint.h>
+    #define KL static inline __attribute__((always_inline))
+    typedef const uint8_t *kl_text;
+
+    KL uint64_t kl_load8(kl_text p) { uint64_t x; memcpy(&x, p, 8); return x; }
+    KL uint32_t kl_load4(kl_text p) { uint32_t x; memcpy(&x, p, 4); return x; }
+    /* little endian, zero padded */
+    KL uint64_t kl_load(kl_text p, Py_ssize_t n) {
+    #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+      if (n == 8) return kl_load8(p);
+    #endif
+      uint64_t x = 0;
+      for (Py_ssize_t i = 0; i < n; i++) x |= (uint64_t)p[i] << (8 * i);
+      return x;
+    }
+    KL int kl_inside(Py_ssize_t size, Py_ssize_t p, Py_ssize_t e) { return p >= 0 && p <= e && e <= size; }
+
+    KL int kl_equal(kl_text a, kl_text b, Py_ssize_t n) {
+      if (n >= 8) {
+        for (Py_ssize_t i = 0; i + 8 < n; i += 8) if (kl_load8(a + i) != kl_load8(b + i)) return 0;
+        return kl_load8(a + n - 8) == kl_load8(b + n - 8);
+      }
+      if (n >= 4) return kl_load4(a) == kl_load4(b) && kl_load4(a + n - 4) == kl_load4(b + n - 4);
+      for (Py_ssize_t i = 0; i < n; i++) if (a[i] != b[i]) return 0;
+      return 1;
+    }
+    KL Py_ssize_t kl_find(kl_text b, Py_ssize_t size, int c, Py_ssize_t p, Py_ssize_t e) {
+      if (!kl_inside(size, p, e) || p == e) return e;
+      kl_text q = (kl_text)memchr(b + p, c, (size_t)(e - p));
+      return q ? q - b : e;
+    }
+    KL Py_ssize_t kl_seek(kl_text b, Py_ssize_t size, int c, Py_ssize_t p, Py_ssize_t e) {
+      if (!kl_inside(size, p, e)) return e;
+    #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+      const uint64_t ones = 0x0101010101010101ull, mask = ones * (uint8_t)c;
+      for (; e - p >= 8; p += 8) {
+        uint64_t x = kl_load8(b + p) ^ mask, zero = (x - ones) & ~x & (ones << 7);
+        if (zero) return p + (__builtin_ctzll(zero) >> 3);
+      }
+    #endif
+      while (p < e && b[p] != (uint8_t)c) p++;
+      return p;
+    }
+    KL int kl_starts(kl_text b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e, kl_text l, Py_ssize_t lsize, Py_ssize_t at, Py_ssize_t n) {
+      return n >= 0 && kl_inside(size, p, e) && n <= e - p && kl_inside(lsize, at, at + n) && kl_equal(b + p, l + at, n);
+    }
+    static inline Py_ssize_t kl_locate(kl_text b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e, kl_text l, Py_ssize_t lsize, Py_ssize_t at, Py_ssize_t n) {
+      if (n <= 0 || !kl_inside(size, p, e) || !kl_inside(lsize, at, at + n)) return -1;
+      for (Py_ssize_t stop = e - n + 1; p < stop; p++) {
+        p = kl_seek(b, size, l[at], p, stop);
+        if (p >= stop) return -1;
+        if (kl_equal(b + p, l + at, n)) return p;
+      }
+      return -1;
+    }
+    KL int kl_same(kl_text b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t q, Py_ssize_t n) {
+      return n >= 0 && p >= 0 && q >= 0 && n <= size && p <= size - n && q <= size - n && kl_equal(b + p, b + q, n);
+    }
+    KL Py_ssize_t kl_blanks(kl_text b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e) {
+      if (!kl_inside(size, p, e)) return p;
+      while (p < e && (b[p] == 32 || b[p] == 9)) p++;
+      return p;
+    }
+    KL Py_ssize_t kl_word(kl_text b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e) {
+      if (!kl_inside(size, p, e)) return p;
+      while (p < e && b[p] != 32 && b[p] != 9) p++;
+      return p;
+    }
+    KL Py_ssize_t kl_digits(kl_text b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e, Py_ssize_t most) {
+      if (!kl_inside(size, p, e)) return p;
+      if (e - p > most) e = p + most;
+      while (p < e && b[p] >= 48 && b[p] <= 57) p++;
+      return p;
+    }
+    KL int64_t kl_number(kl_text b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e) {
+      int64_t n = 0;
+      if (kl_inside(size, p, e)) for (; p < e; p++) n = n * 10 + b[p] - 48;
+      return n;
+    }
+    KL int32_t kl_six(kl_text b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e) {
+      if (!kl_inside(size, p, e) || e - p < 6) return -1;
+      int32_t n = 0;
+      for (int i = 0; i < 6; i++) {
+        unsigned d = (unsigned)b[p + i] - 48;
+        if (d > 9) return -1;
+        n = n * 10 + (int32_t)d;
+      }
+      return n;
+    }
+    KL int kl_two(kl_text p) {
+      unsigned x = (unsigned)p[0] - 48, y = (unsigned)p[1] - 48;
+      return x > 9 || y > 9 ? -1 : (int)(10 * x + y);
+    }
+    KL int32_t kl_clock(kl_text b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e) {
+      if (!kl_inside(size, p, e) || e - p < 8 || b[p + 2] != 58 || b[p + 5] != 58) return -1;
+      int h = kl_two(b + p), m = kl_two(b + p + 3), s = kl_two(b + p + 6);
+      return h < 0 || m < 0 || s < 0 || h > 23 || m > 59 || s > 59 ? -1 : (h * 60 + m) * 60 + s;
+    }
+    KL Py_ssize_t kl_closing_quote(kl_text b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e) {
+      if (!kl_inside(size, p, e)) return e;
+      for (Py_ssize_t start = p;; p++) {
+        p = kl_seek(b, size, 34, p, e);
+        if (p >= e) return e;
+        Py_ssize_t i = p;
+        while (i > start && b[i - 1] == 92) i--;
+        if (!((p - i) & 1)) return p;
+      }
+    }
+    KL Py_ssize_t kl_text_behind(kl_text b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e) {
+      return p == e ? p : kl_inside(size, p, e) && b[p] == 32 ? p + 1 : -1;
+    }
+    KL uint64_t kl_mix(uint64_t h, uint64_t x) { h = (h ^ x) * 0x9E3779B97F4A7C15ull; return h ^ (h >> 32); }
+    KL uint64_t kl_digest(kl_text b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e) {
+      if (!kl_inside(size, p, e)) return 0;
+      Py_ssize_t n = e - p;
+      uint64_t h = (uint64_t)n * 0x9E3779B97F4A7C15ull;
+      for (; e - p > 8; p += 8) h = kl_mix(h, kl_load(b + p, 8));
+      return n < 8 ? kl_mix(h, kl_load(b + p, n)) : kl_mix(h, kl_load(b + e - 8, 8));
+    }
+    KL Py_ssize_t kl_lookup(const int32_t *slots, Py_ssize_t n_slots, const int32_t *spans, Py_ssize_t n_spans, kl_text text, Py_ssize_t tsize, kl_text b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e) {
+      uint64_t mask = (uint64_t)n_slots - 1, i = kl_digest(b, size, p, e) & mask;
+      for (; slots[i]; i = (i + 1) & mask) {
+        Py_ssize_t s = slots[i] - 1;
+        if (s < 0 || 2 * s + 1 >= n_spans) break;
+        Py_ssize_t at = spans[2 * s], n = spans[2 * s + 1] - at;
+        if (n == e - p && kl_inside(size, p, e) && kl_inside(tsize, at, at + n) && kl_equal(text + at, b + p, n)) return s;
+      }
+      return -1 - (Py_ssize_t)i;
+    }
+    KL Py_ssize_t kl_copy(uint8_t *t, Py_ssize_t tsize, Py_ssize_t q, kl_text b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e) {
+      if (kl_inside(size, p, e) && kl_inside(tsize, q, q + e - p)) memcpy(t + q, b + p, (size_t)(e - p));
+      return q + e - p;
+    }
+    """
+    Py_ssize_t kl_find(const unsigned char *b, Py_ssize_t size, int c, Py_ssize_t p, Py_ssize_t e) noexcept nogil
+    Py_ssize_t kl_seek(const unsigned char *b, Py_ssize_t size, int c, Py_ssize_t p, Py_ssize_t e) noexcept nogil
+    Py_ssize_t kl_locate(const unsigned char *b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e, const unsigned char *l, Py_ssize_t lsize, Py_ssize_t at, Py_ssize_t n) noexcept nogil
+    bint kl_starts(const unsigned char *b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e, const unsigned char *l, Py_ssize_t lsize, Py_ssize_t at, Py_ssize_t n) noexcept nogil
+    bint kl_same(const unsigned char *b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t q, Py_ssize_t n) noexcept nogil
+    Py_ssize_t kl_blanks(const unsigned char *b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e) noexcept nogil
+    Py_ssize_t kl_word(const unsigned char *b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e) noexcept nogil
+    Py_ssize_t kl_digits(const unsigned char *b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e, Py_ssize_t most) noexcept nogil
+    long long kl_number(const unsigned char *b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e) noexcept nogil
+    int kl_six(const unsigned char *b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e) noexcept nogil
+    int kl_clock(const unsigned char *b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e) noexcept nogil
+    Py_ssize_t kl_closing_quote(const unsigned char *b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e) noexcept nogil
+    Py_ssize_t kl_text_behind(const unsigned char *b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e) noexcept nogil
+    Py_ssize_t kl_lookup(const int *slots, Py_ssize_t n_slots, const int *spans, Py_ssize_t n_spans, const unsigned char *text, Py_ssize_t tsize, const unsigned char *b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e) noexcept nogil
+    Py_ssize_t kl_copy(unsigned char *t, Py_ssize_t tsize, Py_ssize_t q, const unsigned char *b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e) noexcept nogil
+
+cdef extern from "Python.h":
+    object PyByteArray_FromStringAndSize(const char *text, Py_ssize_t size)
+
+ctypedef const unsigned char *Text
+
+cdef inline object empty(Py_ssize_t size):
+    return PyByteArray_FromStringAndSize(NULL, size)
+cdef inline Py_ssize_t find(const unsigned char[::1] b, int c, Py_ssize_t p, Py_ssize_t e) noexcept nogil:
+    return kl_find(<Text> b._data, b.shape[0], c, p, e)
+cdef inline Py_ssize_t seek(const unsigned char[::1] b, int c, Py_ssize_t p, Py_ssize_t e) noexcept nogil:
+    return kl_seek(<Text> b._data, b.shape[0], c, p, e)
+cdef inline Py_ssize_t locate(const unsigned char[::1] b, Py_ssize_t p, Py_ssize_t e, const unsigned char[::1] lit, Py_ssize_t at, Py_ssize_t n) noexcept nogil:
+    return kl_locate(<Text> b._data, b.shape[0], p, e, <Text> lit._data, lit.shape[0], at, n)
+cdef inline bint starts(const unsigned char[::1] b, Py_ssize_t p, Py_ssize_t e, const unsigned char[::1] lit, Py_ssize_t at, Py_ssize_t n) noexcept nogil:
+    return kl_starts(<Text> b._data, b.shape[0], p, e, <Text> lit._data, lit.shape[0], at, n)
+cdef inline bint same(const unsigned char[::1] b, Py_ssize_t p, Py_ssize_t q, Py_ssize_t n) noexcept nogil:
+    return kl_same(<Text> b._data, b.shape[0], p, q, n)
+cdef inline Py_ssize_t blanks(const unsigned char[::1] b, Py_ssize_t p, Py_ssize_t e) noexcept nogil:
+    return kl_blanks(<Text> b._data, b.shape[0], p, e)
+cdef inline Py_ssize_t word(const unsigned char[::1] b, Py_ssize_t p, Py_ssize_t e) noexcept nogil:
+    return kl_word(<Text> b._data, b.shape[0], p, e)
+cdef inline Py_ssize_t digits(const unsigned char[::1] b, Py_ssize_t p, Py_ssize_t e, Py_ssize_t most) noexcept nogil:
+    return kl_digits(<Text> b._data, b.shape[0], p, e, most)
+cdef inline long long number(const unsigned char[::1] b, Py_ssize_t p, Py_ssize_t e) noexcept nogil:
+    return kl_number(<Text> b._data, b.shape[0], p, e)
+cdef inline int six(const unsigned char[::1] b, Py_ssize_t p, Py_ssize_t e) noexcept nogil:
+    return kl_six(<Text> b._data, b.shape[0], p, e)
+cdef inline int clock(const unsigned char[::1] b, Py_ssize_t p, Py_ssize_t e) noexcept nogil:
+    return kl_clock(<Text> b._data, b.shape[0], p, e)
+cdef inline Py_ssize_t closing_quote(const unsigned char[::1] b, Py_ssize_t p, Py_ssize_t e) noexcept nogil:
+    return kl_closing_quote(<Text> b._data, b.shape[0], p, e)
+cdef inline Py_ssize_t text_behind(const unsigned char[::1] b, Py_ssize_t p, Py_ssize_t e) noexcept nogil:
+    return kl_text_behind(<Text> b._data, b.shape[0], p, e)
+cdef inline Py_ssize_t first_of(const unsigned char[::1] b, Py_ssize_t p, Py_ssize_t e, const unsigned char[::1] pool, const int[::1] literals, const int[::1] chosen) except -2 nogil:
+    cdef Py_ssize_t i, k
+    for i in range(chosen.shape[0]):
+        k = 2 * chosen[i]
+        if starts(b, p, e, pool, literals[k], literals[k + 1]):
+            return literals[k + 1]
+    return -1
+cdef inline Py_ssize_t lookup(const int[::1] slots, const int[::1] spans, const unsigned char[::1] text, const unsigned char[::1] b, Py_ssize_t p, Py_ssize_t e) noexcept nogil:
+    return kl_lookup(<const int *> slots._data, slots.shape[0], <const int *> spans._data, spans.shape[0], <Text> text._data, text.shape[0], <Text> b._data, b.shape[0], p, e)
+cdef inline Py_ssize_t copy(unsigned char[::1] target, Py_ssize_t q, const unsigned char[::1] b, Py_ssize_t p, Py_ssize_t e) noexcept nogil:
+    return kl_copy(<unsigned char *> target._data, target.shape[0], q, <Text> b._data, b.shape[0], p, e)

@@ -1,0 +1,22 @@
+cimport cython
+
+cdef long long NONE, _DAY
+cdef int _KLOG, _ENVELOPE
+
+@cython.final
+cdef class TimeReader:
+    cdef Py_ssize_t rows
+    cdef int[::1] first, month
+    cdef long long[::1] stamp, moment, since_year, time
+    cdef signed char[::1] time_source, year_source
+    cdef const int[::1] days_before
+    cdef public const int[::1] numbers
+    cdef public long long last
+    cdef bint known
+    cdef long long year_at, leap_day, back, ahead, offset, since, until
+    cdef int said
+
+    cpdef Py_ssize_t unknown(self, Py_ssize_t row) except -1
+    cpdef Py_ssize_t read(self, Py_ssize_t row, long long year_at, long long leap_day, int year_source, long long last, long long back, long long ahead, long long offset, long long since, long long until) except -1
+    @cython.locals(march="long long", line=Py_ssize_t, moment="long long", source=cython.int, month=cython.int, time="long long", local="long long")
+    cdef Py_ssize_t _read(self, Py_ssize_t row) except -1 nogil

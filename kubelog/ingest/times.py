@@ -1,0 +1,84 @@
+"""records → times, while neither the year nor the zone's offset changes: the clock's leaf."""
+
+from __future__ import annotations
+
+from array import array
+
+from kubelog.ingest.block import NONE, Block
+from kubelog.ingest.calendar import DAYS_BEFORE
+
+try:
+    import cython
+except ImportError:
+    from kubelog import uncompiled as cython
+
+_KLOG, _ENVELOPE = 1, 2
+_DAY = 86_400_000_000
+
+
+class TimeReader:
+    """Fills the columns of time of a Block."""
+
+    def __init__(self, block: Block, numbers: array[int]) -> None:
+        self.rows = block.rows
+        self.first, self.month, self.stamp, self.moment = block.first, block.month, block.stamp, block.moment
+        self.since_year, self.time = block.since_year, block.time
+        self.time_source, self.year_source = block.time_source, block.year_source
+        self.days_before = DAYS_BEFORE
+        self.numbers = numbers  # of the month that each month's name means; 0: not known
+        self.last = NONE  # the moment of the row before
+
+    def unknown(self, row: int) -> int:
+        """Fill the rows from this one on, of which no year is known; the first whose month's name is not known, or the end."""
+        self.known = False
+        with cython.nogil:
+            row = self._read(row)
+        return row
+
+    def read(
+        self, row: int, year_at: int, leap_day: int, year_source: int, last: int, back: int, ahead: int, offset: int, since: int, until: int
+    ) -> int:
+        """Fill the rows from this one on; the first that may change something, or the end.
+
+        `year_at` is where the year begins, µs since 1970; `leap_day` what to take from moments behind February where it has
+        no 29th. That is so for moments from `back` before the moment of the row before to `ahead` behind it, and for local
+        times from `since` until `until`, from which `offset` is taken.
+        """
+        self.known = True
+        self.year_at, self.leap_day, self.said, self.last = year_at, leap_day, year_source, last
+        self.back, self.ahead, self.offset, self.since, self.until = back, ahead, offset, since, until
+        with cython.nogil:
+            row = self._read(row)
+        return row
+
+    def _read(self, row: int) -> int:
+        march = self.days_before[2] * _DAY
+        while row < self.rows:
+            line = self.first[row]
+            moment, source = self.moment[line], _KLOG
+            month = self.month[line]
+            if month >= 0:
+                if self.numbers[month] == 0:
+                    if moment != NONE:
+                        return row  # it may be learnt
+                elif moment == NONE:
+                    moment = self.days_before[self.numbers[month] - 1] * _DAY + self.stamp[line]
+                    source = _ENVELOPE
+            time = NONE
+            if moment != NONE:
+                if self.known:
+                    if moment < self.last - self.back or moment > self.last + self.ahead:
+                        return row
+                    local = self.year_at + moment
+                    if moment >= march:
+                        local -= self.leap_day
+                    if local < self.since or local >= self.until:
+                        return row
+                    time = local - self.offset
+                self.last = moment
+            self.since_year[row] = moment
+            self.time[row] = time
+            self.time_source[row] = 0 if moment == NONE else source
+            self.year_source[row] = 0 if time == NONE else self.said
+            row += 1
+        return row

@@ -1,0 +1,72 @@
+"""The leaves: the modules that read Blocks, compiled where a compiler was to be had, else interpreted.
+
+Both are the same `.py`. KUBELOG_PURE=1 leaves the compiled ones aside.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec, PathFinder, SourceFileLoader
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final
+
+LEAVES: Final = {
+    "LineReader": "kubelog.ingest.lines",
+    "EnvelopeReader": "kubelog.ingest.envelope",
+    "TimeReader": "kubelog.ingest.times",
+    "HeaderReader": "kubelog.klog.header",
+    "Joiner": "kubelog.klog.records",
+    "PairReader": "kubelog.klog.pairs",
+    "Matcher": "kubelog.message.matcher",
+}
+
+
+class _SourceFinder(MetaPathFinder):
+    """Finds the sources of this package where the usual finder finds what they were compiled to."""
+
+    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
+        if not name.startswith("kubelog."):
+            return None
+        spec = PathFinder.find_spec(name, path, target)
+        if spec is None or spec.origin is None or not spec.origin.endswith(tuple(EXTENSION_SUFFIXES)):
+            return spec
+        source = str(Path(spec.origin).parent / (name.rpartition(".")[2] + ".py"))
+        return spec_from_file_location(name, source, loader=SourceFileLoader(name, source))
+
+
+if os.environ.get("KUBELOG_PURE", "") not in ("", "0"):
+    sys.meta_path.insert(0, _SourceFinder())
+
+
+def kind() -> str:
+    """Which leaves run: `compiled` or `interpreted`."""
+    file = str(importlib.import_module(LEAVES["Matcher"]).__file__)
+    return "compiled" if file.endswith(tuple(EXTENSION_SUFFIXES)) else "interpreted"
+
+
+class Leaves:
+    """The classes of the leaves."""
+
+    def __init__(self, interpreted: bool = False) -> None:
+        for name, module in LEAVES.items():
+            setattr(self, name, getattr(_source(module) if interpreted else importlib.import_module(module), name))
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(name)
+
+
+def _source(name: str) -> ModuleType:
+    """The module as its source says, beside the one that is imported."""
+    finder = _SourceFinder()
+    spec = finder.find_spec(name, importlib.import_module(name.rpartition(".")[0]).__path__)
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
