@@ -13,10 +13,9 @@ from kubelog.ingest.block import (
     BARE, HEADER, MAX_INDENT, MAX_LINE, MAX_PREFIX, NO_HEADER, NONE, PLAIN, SEVERITIES, STRUCTURED, TYPED, UNPARSED, Block,
 )  # fmt: skip
 from kubelog.ingest.calendar import DAY, DAYS_BEFORE
-from kubelog.ingest.columns import column
 from kubelog.klog.values import unquote
 from kubelog.message.decoder import Decoder
-from kubelog.message.matcher import message_hash
+from kubelog.message.matcher import Messages
 from kubelog.message.vocabulary import vocabulary
 from kubelog.native import Leaves
 
@@ -46,7 +45,7 @@ class Scanner:
         self.decoder = Decoder(table)
         self.leaves = leaves or Leaves()
         self.program = Program(table)
-        self.slots, self.spans = message_hash(self.program)
+        self.messages_by_text = Messages(self.program)
 
     def lines(self, block: Block) -> None:
         first = block.lines
@@ -59,7 +58,7 @@ class Scanner:
 
     def messages(self, block: Block) -> None:
         self.leaves.PairReader(block).read()
-        self.leaves.Matcher(self.program, self.slots, self.spans, self.decoder.decide, block).read()
+        self.leaves.Matcher(self.program, self.messages_by_text, self.decoder.decide, block).read()
 
 
 class ReferenceEngine:
@@ -178,7 +177,7 @@ class ReferenceEngine:
             block.kind[row], block.message_end[row] = kind, end
             spans.extend(found)
         block.span_first[len(block)], block.pair_first[len(block)] = len(spans) // 2, len(pairs) // 4
-        block.spans, block.pairs = _column(spans), _column(pairs)
+        block.spans, block.pairs = spans, pairs
 
     def _message_end(self, body: str) -> int:
         quoted = self.reference.structured(body)
@@ -223,12 +222,6 @@ class ReferenceEngine:
             if self.decoder.decide(number, text.encode("latin-1"), flat.tolist()):
                 return number, array("i", [start + place for place in flat])
         return -1, array("i")
-
-
-def _column(values: array[int]) -> memoryview[int]:
-    found = column("i", len(values))
-    found[:] = memoryview(values)
-    return found
 
 
 def _clock(text: str) -> int:

@@ -27,8 +27,8 @@ class Reader:
 
     def _grow(self, stop: int) -> None:
         """Read the lines of held[:stop] that were not read yet."""
-        if stop > len(self.block.data):
-            self.block.data = self.held[:stop]
+        if stop > self.block.size:
+            self.block.data, self.block.size = self.held, stop
             self.engine.lines(self.block)
             self.joiner.run()
 
@@ -36,16 +36,17 @@ class Reader:
         """The records that are complete now; with `final` all of them, with `settle` all whole lines. The Block may be empty."""
         self.held += data
         self._grow(len(self.held) if final else self.held.rfind(b"\n") + 1)
-        rows = self.block.without_records()
-        settled = self.joiner.settle(final or settle, rows)
-        self._finish(rows, self.clock)
-        if settled:
-            taken = rows.at[settled]
-            self.held = self.held[taken:]
-            self.offset += taken
-            self.line += settled
-            self._begin()
-        return rows
+        block = self.block
+        settled = self.joiner.settle(final or settle, block)
+        if not settled:
+            return Block(b"", self.path, self.offset, self.line)
+        self._finish(block, self.clock)
+        taken = block.at[settled]
+        self.held = self.held[taken:]
+        self.offset += taken
+        self.line += settled
+        self._begin()
+        return block
 
     def pending(self) -> Block:
         """The records of the whole lines that are held, as they are so far."""

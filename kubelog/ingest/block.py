@@ -1,16 +1,17 @@
 """The Block: a run of bytes, the lines and records in it, and the columns that each room fills in.
 
 The rooms exchange Blocks, never an object a line. Offsets count bytes in `data` (a Block is smaller than 2 GiB); times
-are µs. Columns are memoryviews: of them, the first `lines` or `rows` values hold. A code is a place in a Dictionary.
+are µs. Columns are arrays: of them, the first `lines` or `rows` values hold. A code is a place in a Dictionary.
 """
 
 from __future__ import annotations
 
 import copy
+from array import array
 from typing import Final
 
 from kubelog.ingest import ops
-from kubelog.ingest.columns import column, grown
+from kubelog.ingest.columns import column, grown, zeros
 
 # No value, in columns of times, process ids and threads.
 NONE: Final = -(1 << 63)
@@ -78,6 +79,9 @@ RECORD_COLUMNS: Final = {
 }
 
 
+_NOTHING: Final = {code: column(code, 0) for code in "biq"}
+
+
 class Dictionary:
     """Byte strings ↔ small codes, in the order in which they came. A value is a span of the Block's bytes."""
 
@@ -85,7 +89,7 @@ class Dictionary:
 
     def __init__(self) -> None:
         self.count = 0
-        self.slots = memoryview(bytearray(4 * 256)).cast("i")  # a hash table of codes + 1: see ops.lookup
+        self.slots = zeros("i", 256)  # a hash table of codes + 1: see ops.lookup
         self.spans = column("i", 256)
 
     @property
@@ -96,7 +100,7 @@ class Dictionary:
     def grow(self, b: bytes) -> None:
         """Make room for four times as many."""
         self.spans = grown("i", self.spans, 4 * len(self.spans))
-        self.slots = memoryview(bytearray(16 * len(self.slots))).cast("i")
+        self.slots = zeros("i", 4 * len(self.slots))
         for code in range(self.count):
             place = ops.lookup(self.slots, self.spans, b, b, self.spans[2 * code], self.spans[2 * code + 1])
             self.slots[-1 - place] = code + 1
@@ -126,48 +130,49 @@ class Block:
 
     __slots__ = (
         "arena", "data", "dropped", "file_of", "files", "line", "line_of", "lines", "members", "months", "node_of", "nodes", "offset",
-        "pairs", "path", "pid_of", "processes", "rows", "sites", "spans", "unit_of", "units",
+        "pairs", "path", "pid_of", "processes", "rows", "sites", "size", "spans", "unit_of", "units",
         *LINE_COLUMNS, *RECORD_COLUMNS,
     )  # fmt: skip
 
-    at: memoryview[int]
-    end: memoryview[int]
-    envelope: memoryview[int]
-    text_at: memoryview[int]
-    month: memoryview[int]
-    stamp: memoryview[int]
-    process: memoryview[int]
-    head: memoryview[int]
-    moment: memoryview[int]
-    thread: memoryview[int]
-    site: memoryview[int]
-    body_at: memoryview[int]
-    first: memoryview[int]
-    member_first: memoryview[int]
-    start: memoryview[int]
-    first_stop: memoryview[int]
-    stop: memoryview[int]
-    joined: memoryview[int]
-    since_year: memoryview[int]
-    time: memoryview[int]
-    time_source: memoryview[int]
-    year_source: memoryview[int]
-    message_end: memoryview[int]
-    pair_first: memoryview[int]
-    verdict: memoryview[int]
-    reason: memoryview[int]
-    kind: memoryview[int]
-    span_first: memoryview[int]
+    at: array[int]
+    end: array[int]
+    envelope: array[int]
+    text_at: array[int]
+    month: array[int]
+    stamp: array[int]
+    process: array[int]
+    head: array[int]
+    moment: array[int]
+    thread: array[int]
+    site: array[int]
+    body_at: array[int]
+    first: array[int]
+    member_first: array[int]
+    start: array[int]
+    first_stop: array[int]
+    stop: array[int]
+    joined: array[int]
+    since_year: array[int]
+    time: array[int]
+    time_source: array[int]
+    year_source: array[int]
+    message_end: array[int]
+    pair_first: array[int]
+    verdict: array[int]
+    reason: array[int]
+    kind: array[int]
+    span_first: array[int]
 
     def __init__(self, data: bytes, path: str = "-", offset: int = 0, line: int = 1) -> None:
         self.data = data
+        self.size = len(data)  # of the data that holds whole lines
         self.path = path
         self.offset = offset  # of data[0] in the input
         self.line = line  # number of the first line in the input
         self.dropped = 0  # bytes of the last line, at its end, that were not kept
         self.lines = 0
         for name, code in LINE_COLUMNS.items():
-            setattr(self, name, column(code, 0))
+            setattr(self, name, _NOTHING[code])
         self.nodes, self.units, self.files, self.months = Dictionary(), Dictionary(), Dictionary(), Dictionary()
         self.processes, self.sites = Dictionary(), Dictionary()
         self._columns_of_codes()
@@ -184,10 +189,10 @@ class Block:
         self.rows = 0
         self.arena = b""
         for name, code in RECORD_COLUMNS.items():
-            setattr(self, name, column(code, 0))
-        self.members = column("i", 0)  # the lines of the records, in the order of the records
-        self.spans = column("i", 0)  # start and end in the body, a pair a hole; -1 where the record has no such field
-        self.pairs = column("i", 0)  # key start and end, value start and end in the body; quotes and marks included
+            setattr(self, name, _NOTHING[code])
+        self.members = _NOTHING["i"]  # the lines of the records, in the order of the records
+        self.spans = _NOTHING["i"]  # start and end in the body, a pair a hole; -1 where the record has no such field
+        self.pairs = _NOTHING["i"]  # key start and end, value start and end in the body; quotes and marks included
 
     def room_for_lines(self, count: int) -> None:
         """Make room in the columns that have a value a line."""

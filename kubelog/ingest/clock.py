@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 from array import array
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final
 
 from kubelog.errors import UsageError
@@ -27,6 +28,13 @@ BACK: Final = 180 * DAY
 AHEAD: Final = 330 * DAY
 # No zone changes its offset and changes it back within this.
 _STEADY: Final = 15 * 60 * 1_000_000
+
+
+@lru_cache
+def _year(year: int) -> tuple[int, int]:
+    """Where a year begins, µs since 1970, and what it lacks of a leap year."""
+    at, march = in_year(0, year), DAYS_BEFORE[2] * DAY
+    return at, at + march - in_year(march, year)
 
 
 class Clock:
@@ -62,11 +70,7 @@ class Clock:
                 row = leaf.unknown(row)
             elif self.year is not None and self.last is not None:
                 offset, since, until = self._offset(self.last)
-                year_at = in_year(0, self.year)
-                row = leaf.read(
-                    row, year_at, DAY if in_year(DAYS_BEFORE[2] * DAY, self.year) - year_at < DAYS_BEFORE[2] * DAY else 0,
-                    self.source, self.last, BACK, AHEAD, offset, since, until,
-                )  # fmt: skip
+                row = leaf.read(row, *_year(self.year), self.source, self.last, BACK, AHEAD, offset, since, until)
             self.last = self.last if leaf.last == NONE else leaf.last
             if row < block.rows:
                 self._row(block, row)

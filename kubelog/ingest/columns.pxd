@@ -1,1 +1,2 @@
 from kubelog.ingest cimport ops
+from cpython.array cimport array

@@ -1,18 +1,26 @@
-"""Memory of columns: memoryviews of int8 (b), int32 (i) and int64 (q)."""
+"""Memory of columns: arrays of int8 (b), int32 (i) and int64 (q)."""
 
 from __future__ import annotations
 
+from array import array
+
 from kubelog.ingest import ops
 
+_LIKE = {code: array(code) for code in "biq"}
 
-def column(code: str, size: int) -> memoryview[int]:
+
+def column(code: str, size: int) -> array[int]:
     """A column with room for `size` values, which are not set."""
-    width = 8 if code == "q" else 4 if code == "i" else 1
-    return memoryview(ops.empty(size * width)).cast(code)  # type: ignore[call-overload,no-any-return]
+    return ops.empty(_LIKE[code], size)
 
 
-def grown(code: str, old: memoryview[int], size: int) -> memoryview[int]:
+def grown(code: str, old: array[int], size: int) -> array[int]:
     """A column with more room that begins as the old one."""
     new = column(code, size)
-    new[: len(old)] = old
+    memoryview(new)[: len(old)] = memoryview(old)
     return new
+
+
+def zeros(code: str, size: int) -> array[int]:
+    """A column of zeros."""
+    return array(code, bytes(size * _LIKE[code].itemsize))

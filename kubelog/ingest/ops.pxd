@@ -1,5 +1,7 @@
 # What ops.py says, in C. A place outside the text is never read: nothing is found there.
 
+from cpython.array cimport array, clone
+
 cdef extern from *:
     """
     #include <string.h>
@@ -21,10 +23,11 @@ cdef extern from *:
     KL int kl_inside(Py_ssize_t size, Py_ssize_t p, Py_ssize_t e) { return p >= 0 && p <= e && e <= size; }
 
     KL int kl_equal(kl_text a, kl_text b, Py_ssize_t n) {
-      if (n >= 8) {
-        for (Py_ssize_t i = 0; i + 8 < n; i += 8) if (kl_load8(a + i) != kl_load8(b + i)) return 0;
-        return kl_load8(a + n - 8) == kl_load8(b + n - 8);
-      }
+      if (n > 32) return !memcmp(a, b, (size_t)n);
+      if (n > 16)
+        return !((kl_load8(a) ^ kl_load8(b)) | (kl_load8(a + 8) ^ kl_load8(b + 8)) | (kl_load8(a + n - 16) ^ kl_load8(b + n - 16)) |
+                 (kl_load8(a + n - 8) ^ kl_load8(b + n - 8)));
+      if (n >= 8) return kl_load8(a) == kl_load8(b) && kl_load8(a + n - 8) == kl_load8(b + n - 8);
       if (n >= 4) return kl_load4(a) == kl_load4(b) && kl_load4(a + n - 4) == kl_load4(b + n - 4);
       for (Py_ssize_t i = 0; i < n; i++) if (a[i] != b[i]) return 0;
       return 1;
@@ -52,7 +55,7 @@ cdef extern from *:
     static inline Py_ssize_t kl_locate(kl_text b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e, kl_text l, Py_ssize_t lsize, Py_ssize_t at, Py_ssize_t n) {
       if (n <= 0 || !kl_inside(size, p, e) || !kl_inside(lsize, at, at + n)) return -1;
       for (Py_ssize_t stop = e - n + 1; p < stop; p++) {
-        p = kl_seek(b, size, l[at], p, stop);
+        p = kl_find(b, size, l[at], p, stop);
         if (p >= stop) return -1;
         if (kl_equal(b + p, l + at, n)) return p;
       }
@@ -104,23 +107,48 @@ cdef extern from *:
     KL Py_ssize_t kl_closing_quote(kl_text b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e) {
       if (!kl_inside(size, p, e)) return e;
       for (Py_ssize_t start = p;; p++) {
-        p = kl_seek(b, size, 34, p, e);
+        p = kl_find(b, size, 34, p, e);
         if (p >= e) return e;
         Py_ssize_t i = p;
         while (i > start && b[i - 1] == 92) i--;
         if (!((p - i) & 1)) return p;
       }
     }
+    /* Which of eight bytes are c: the high bit of each; exact up to the first. */
+    KL uint64_t kl_are(uint64_t x, uint8_t c) { x ^= 0x0101010101010101ull * c; return (x - 0x0101010101010101ull) & ~x & 0x8080808080808080ull; }
+    KL Py_ssize_t kl_any(kl_text b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e, uint8_t c, uint8_t d, uint8_t f) {
+      if (!kl_inside(size, p, e)) return e;
+    #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+      for (; e - p >= 8; p += 8) {
+        uint64_t x = kl_load8(b + p), any = kl_are(x, c) | kl_are(x, d) | kl_are(x, f);
+        if (any) return p + (__builtin_ctzll(any) >> 3);
+      }
+    #endif
+      while (p < e && b[p] != c && b[p] != d && b[p] != f) p++;
+      return p;
+    }
     KL Py_ssize_t kl_text_behind(kl_text b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e) {
       return p == e ? p : kl_inside(size, p, e) && b[p] == 32 ? p + 1 : -1;
     }
-    KL uint64_t kl_mix(uint64_t h, uint64_t x) { h = (h ^ x) * 0x9E3779B97F4A7C15ull; return h ^ (h >> 32); }
+    #define KL_MIX 0x9E3779B97F4A7C15ull
+    #define KL_MIX_2 0xC2B2AE3D27D4EB4Full
+    #define KL_MIX_3 0x165667B19E3779F9ull
+    #define KL_MIX_4 0xFF51AFD7ED558CCDull
+    /* All bytes count; up to 32 of them without a loop, whose end would be guessed wrong. */
     KL uint64_t kl_digest(kl_text b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e) {
       if (!kl_inside(size, p, e)) return 0;
       Py_ssize_t n = e - p;
-      uint64_t h = (uint64_t)n * 0x9E3779B97F4A7C15ull;
-      for (; e - p > 8; p += 8) h = kl_mix(h, kl_load(b + p, 8));
-      return n < 8 ? kl_mix(h, kl_load(b + p, n)) : kl_mix(h, kl_load(b + e - 8, 8));
+      uint64_t h = 0;
+      if (n < 8) h = kl_load(b + p, n);
+      else if (n <= 16) h = kl_load(b + p, 8) * KL_MIX ^ kl_load(b + e - 8, 8) * KL_MIX_2;
+      else if (n <= 32) h = kl_load(b + p, 8) * KL_MIX ^ kl_load(b + p + 8, 8) * KL_MIX_2 ^ kl_load(b + e - 16, 8) * KL_MIX_3 ^ kl_load(b + e - 8, 8) * KL_MIX_4;
+      else {
+        for (; e - p > 8; p += 8) { h = (h ^ kl_load(b + p, 8)) * KL_MIX; h ^= h >> 32; }
+        h = (h ^ kl_load(b + e - 8, 8)) * KL_MIX_2;
+      }
+      h = (h ^ (uint64_t)n) * KL_MIX;
+      h = (h ^ (h >> 32)) * KL_MIX;
+      return h ^ (h >> 32);
     }
     KL Py_ssize_t kl_lookup(const int32_t *slots, Py_ssize_t n_slots, const int32_t *spans, Py_ssize_t n_spans, kl_text text, Py_ssize_t tsize, kl_text b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e) {
       uint64_t mask = (uint64_t)n_slots - 1, i = kl_digest(b, size, p, e) & mask;
@@ -149,17 +177,15 @@ cdef extern from *:
     int kl_six(const unsigned char *b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e) noexcept nogil
     int kl_clock(const unsigned char *b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e) noexcept nogil
     Py_ssize_t kl_closing_quote(const unsigned char *b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e) noexcept nogil
+    Py_ssize_t kl_any(const unsigned char *b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e, unsigned char c, unsigned char d, unsigned char f) noexcept nogil
     Py_ssize_t kl_text_behind(const unsigned char *b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e) noexcept nogil
     Py_ssize_t kl_lookup(const int *slots, Py_ssize_t n_slots, const int *spans, Py_ssize_t n_spans, const unsigned char *text, Py_ssize_t tsize, const unsigned char *b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e) noexcept nogil
     Py_ssize_t kl_copy(unsigned char *t, Py_ssize_t tsize, Py_ssize_t q, const unsigned char *b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e) noexcept nogil
 
-cdef extern from "Python.h":
-    object PyByteArray_FromStringAndSize(const char *text, Py_ssize_t size)
-
 ctypedef const unsigned char *Text
 
-cdef inline object empty(Py_ssize_t size):
-    return PyByteArray_FromStringAndSize(NULL, size)
+cdef inline array empty(array like, Py_ssize_t size):
+    return clone(like, size, False)
 cdef inline Py_ssize_t find(const unsigned char[::1] b, int c, Py_ssize_t p, Py_ssize_t e) noexcept nogil:
     return kl_find(<Text> b._data, b.shape[0], c, p, e)
 cdef inline Py_ssize_t seek(const unsigned char[::1] b, int c, Py_ssize_t p, Py_ssize_t e) noexcept nogil:
@@ -184,6 +210,10 @@ cdef inline int clock(const unsigned char[::1] b, Py_ssize_t p, Py_ssize_t e) no
     return kl_clock(<Text> b._data, b.shape[0], p, e)
 cdef inline Py_ssize_t closing_quote(const unsigned char[::1] b, Py_ssize_t p, Py_ssize_t e) noexcept nogil:
     return kl_closing_quote(<Text> b._data, b.shape[0], p, e)
+cdef inline Py_ssize_t key_end(const unsigned char[::1] b, Py_ssize_t p, Py_ssize_t e) noexcept nogil:
+    return kl_any(<Text> b._data, b.shape[0], p, e, 61, 34, 10)
+cdef inline Py_ssize_t plain_end(const unsigned char[::1] b, Py_ssize_t p, Py_ssize_t e) noexcept nogil:
+    return kl_any(<Text> b._data, b.shape[0], p, e, 32, 9, 10)
 cdef inline Py_ssize_t text_behind(const unsigned char[::1] b, Py_ssize_t p, Py_ssize_t e) noexcept nogil:
     return kl_text_behind(<Text> b._data, b.shape[0], p, e)
 cdef inline Py_ssize_t first_of(const unsigned char[::1] b, Py_ssize_t p, Py_ssize_t e, const unsigned char[::1] pool, const int[::1] literals, const int[::1] chosen) except -2 nogil:

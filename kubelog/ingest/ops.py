@@ -6,15 +6,16 @@ found there.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 
 _MASK = (1 << 64) - 1
-_MIX = 0x9E3779B97F4A7C15
+_MIX, _MIX_2, _MIX_3, _MIX_4 = 0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xFF51AFD7ED558CCD
 
 
-def empty(size: int) -> bytearray:
-    """Bytes for a column. Compiled, they are not cleared."""
-    return bytearray(size)
+def empty(like: array[int], size: int) -> array[int]:
+    """An array for a column. Compiled, it is not cleared."""
+    return array(like.typecode, bytes(size * like.itemsize))
 
 
 def find(b: bytes, c: int, p: int, e: int) -> int:
@@ -103,6 +104,20 @@ def closing_quote(b: bytes, p: int, e: int) -> int:
         p += 1
 
 
+def key_end(b: bytes, p: int, e: int) -> int:
+    """Where the first `=`, quote or newline of b[p:e] stands, else e."""
+    while p < e and b[p] != 61 and b[p] != 34 and b[p] != 10:
+        p += 1
+    return p
+
+
+def plain_end(b: bytes, p: int, e: int) -> int:
+    """Where the first blank, tab or newline of b[p:e] stands, else e."""
+    while p < e and b[p] != 32 and b[p] != 9 and b[p] != 10:
+        p += 1
+    return p
+
+
 def text_behind(b: bytes, p: int, e: int) -> int:
     """Where a text begins behind the mark that ends at p: one blank further, or at the end; -1 where neither is."""
     if p == e:
@@ -121,16 +136,26 @@ def first_of(b: bytes, p: int, e: int, pool: bytes, literals: Sequence[int], cho
 def digest(b: bytes, p: int, e: int) -> int:
     """A hash of b[p:e], the same on every machine; 64 bits."""
     n = e - p
-    h = n * _MIX & _MASK
-    while e - p > 8:
-        h = _mix(h, b, p, 8)
-        p += 8
-    return _mix(h, b, p, e - p) if n < 8 else _mix(h, b, e - 8, 8)
-
-
-def _mix(h: int, b: bytes, p: int, n: int) -> int:
-    h = (h ^ int.from_bytes(b[p : p + n], "little")) * _MIX & _MASK
+    if n < 8:
+        h = int.from_bytes(b[p:e], "little")
+    elif n <= 16:
+        h = _load(b, p) * _MIX ^ _load(b, e - 8) * _MIX_2
+    elif n <= 32:
+        h = _load(b, p) * _MIX ^ _load(b, p + 8) * _MIX_2 ^ _load(b, e - 16) * _MIX_3 ^ _load(b, e - 8) * _MIX_4
+    else:
+        h = 0
+        while e - p > 8:
+            h = ((h ^ _load(b, p)) * _MIX) & _MASK
+            h ^= h >> 32
+            p += 8
+        h = (h ^ _load(b, e - 8)) * _MIX_2
+    h = ((h & _MASK) ^ n) * _MIX & _MASK
+    h = (h ^ (h >> 32)) * _MIX & _MASK
     return h ^ (h >> 32)
+
+
+def _load(b: bytes, p: int) -> int:
+    return int.from_bytes(b[p : p + 8], "little")
 
 
 def lookup(slots: Sequence[int], spans: Sequence[int], text: bytes, b: bytes, p: int, e: int) -> int:

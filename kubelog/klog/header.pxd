@@ -7,6 +7,7 @@ cdef long long NONE
 @cython.final
 cdef class HeaderReader:
     cdef object block
+    cdef const unsigned char[::1] b
     cdef const unsigned char[::1] pool
     cdef const int[::1] literals, before, days_before
     cdef Py_ssize_t lines
@@ -19,16 +20,15 @@ cdef class HeaderReader:
     cdef long long date_micros, last_thread, micros, thread_said
     cdef int site_said
 
-    @cython.locals(b="const unsigned char[::1]")
     cpdef read(self, Py_ssize_t line)
     cdef _bind(self, object block)
     @cython.locals(p=Py_ssize_t, e=Py_ssize_t, n=Py_ssize_t, body=Py_ssize_t)
-    cdef Py_ssize_t _read(self, const unsigned char[::1] b, Py_ssize_t line) except -1 nogil
+    cdef Py_ssize_t _read(self, Py_ssize_t line) except -1 nogil
     @cython.locals(q=Py_ssize_t, stop=Py_ssize_t, body=Py_ssize_t)
-    cdef Py_ssize_t _behind_prefix(self, const unsigned char[::1] b, Py_ssize_t p, Py_ssize_t e) except -3 nogil
+    cdef Py_ssize_t _behind_prefix(self, Py_ssize_t p, Py_ssize_t e) except -3 nogil
     @cython.locals(month="long long", day="long long", second="long long", micros=cython.int, q=Py_ssize_t, n=Py_ssize_t, t=Py_ssize_t, d=Py_ssize_t)
-    cdef inline Py_ssize_t _header(self, const unsigned char[::1] b, Py_ssize_t p, Py_ssize_t e) except -3 nogil
+    cdef inline Py_ssize_t _header(self, Py_ssize_t p, Py_ssize_t e) except -3 nogil
     @cython.locals(n=Py_ssize_t, place=Py_ssize_t, stop=Py_ssize_t, file=Py_ssize_t, code=Py_ssize_t)
-    cdef inline Py_ssize_t _site(self, const unsigned char[::1] b, Py_ssize_t p, Py_ssize_t e) except -3 nogil
+    cdef inline Py_ssize_t _site(self, Py_ssize_t p, Py_ssize_t e) except -3 nogil
 
 cdef int _severity(int c) noexcept nogil

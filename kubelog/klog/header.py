@@ -23,7 +23,7 @@ class HeaderReader:
     """Reads the klog header of each line of a Block."""
 
     def __init__(self, program: Program, block: Block) -> None:
-        self.block = block
+        self.block, self.b = block, block.data
         self.pool, self.literals, self.before = program.pool, program.literals, program.before
         self.days_before = DAYS_BEFORE
         self.lines = block.lines
@@ -40,11 +40,10 @@ class HeaderReader:
     def read(self, line: int) -> None:
         """Read from this line on to the last."""
         block = self.block
-        b = block.data
         while line < self.lines:
             self._bind(block)
             with cython.nogil:
-                line = self._read(b, line)
+                line = self._read(line)
             block.sites.count, block.files.count = self.n_sites, self.n_files
             if line < self.lines:
                 block.room_for_names()
@@ -54,16 +53,16 @@ class HeaderReader:
         self.file_slots, self.file_spans, self.n_files = block.files.slots, block.files.spans, block.files.count
         self.file_of, self.line_of = block.file_of, block.line_of
 
-    def _read(self, b: bytes, line: int) -> int:
+    def _read(self, line: int) -> int:
         """Go on until the lines end or a dictionary is full; where it stopped."""
         while line < self.lines:
             p, e = self.text_at[line], self.end[line]
             body = -1
             if e - self.at[line] <= MAX_LINE:
-                n = ops.first_of(b, p, e, self.pool, self.literals, self.before)
-                body = self._header(b, p + n if n > 0 else p, e)
+                n = ops.first_of(self.b, p, e, self.pool, self.literals, self.before)
+                body = self._header(p + n if n > 0 else p, e)
                 if body == -1 and self.envelope[line] == BARE:
-                    body = self._behind_prefix(b, p, e)
+                    body = self._behind_prefix(p, e)
                 if body == _FULL:
                     return line
             if body < 0:
@@ -73,7 +72,7 @@ class HeaderReader:
                 self.site[line] = -1
                 self.body_at[line] = p
             else:
-                self.head[line] = _severity(b[self.head_at])
+                self.head[line] = _severity(self.b[self.head_at])
                 self.moment[line] = self.micros
                 self.thread[line] = self.thread_said
                 self.site[line] = self.site_said
@@ -81,68 +80,68 @@ class HeaderReader:
             line += 1
         return line
 
-    def _behind_prefix(self, b: bytes, p: int, e: int) -> int:
+    def _behind_prefix(self, p: int, e: int) -> int:
         """Where the message behind a header begins that a short prefix precedes, which quotes nothing; -1, or _FULL."""
         q = p + 1
         stop = min(e, p + MAX_PREFIX + 1)
-        while q < stop and b[q - 1] != 34 and b[q - 1] != 123 and b[q - 1] != 61:
-            if (b[q - 1] == 32 or b[q - 1] == 9) and _severity(b[q]) >= 0:
-                body = self._header(b, q, e)
+        while q < stop and self.b[q - 1] != 34 and self.b[q - 1] != 123 and self.b[q - 1] != 61:
+            if (self.b[q - 1] == 32 or self.b[q - 1] == 9) and _severity(self.b[q]) >= 0:
+                body = self._header(q, e)
                 if body != -1:
                     return body
             q += 1
         return -1
 
-    def _header(self, b: bytes, p: int, e: int) -> int:
+    def _header(self, p: int, e: int) -> int:
         """Where the message begins behind a header at p; -1 where there is none, or _FULL."""
-        if e - p < 27 or _severity(b[p]) < 0:
+        if e - p < 27 or _severity(self.b[p]) < 0:
             return -1
         self.head_at = p
-        if self.date_at < 0 or not ops.same(b, p + 1, self.date_at, 14):
-            if ops.digits(b, p + 1, e, 4) != p + 5 or b[p + 5] != 32 or b[p + 14] != 46:
+        if self.date_at < 0 or not ops.same(self.b, p + 1, self.date_at, 14):
+            if ops.digits(self.b, p + 1, e, 4) != p + 5 or self.b[p + 5] != 32 or self.b[p + 14] != 46:
                 return -1
-            month, day = ops.number(b, p + 1, p + 3), ops.number(b, p + 3, p + 5)
+            month, day = ops.number(self.b, p + 1, p + 3), ops.number(self.b, p + 3, p + 5)
             if month < 1 or month > 12 or day < 1 or day > self.days_before[month] - self.days_before[month - 1]:
                 return -1
-            second = ops.clock(b, p + 6, e)
+            second = ops.clock(self.b, p + 6, e)
             if second < 0:
                 return -1
             self.date_at = p + 1
             self.date_micros = ((self.days_before[month - 1] + day - 1) * 86400 + second) * 1000000
-        micros = ops.six(b, p + 15, e)
+        micros = ops.six(self.b, p + 15, e)
         if micros < 0:
             return -1
         self.micros = self.date_micros + micros
         q = p + 21
         n = self.thread_size
-        if n > 0 and n < e - q and ops.same(b, q, self.thread_at, n):
+        if n > 0 and n < e - q and ops.same(self.b, q, self.thread_at, n):
             self.thread_said = self.last_thread
             q += n
         else:
-            t = ops.blanks(b, q, e)
-            d = ops.digits(b, t, e, 18)
-            if t == q or d == t or d >= e or b[d] != 32:
+            t = ops.blanks(self.b, q, e)
+            d = ops.digits(self.b, t, e, 18)
+            if t == q or d == t or d >= e or self.b[d] != 32:
                 return -1
-            self.last_thread = self.thread_said = ops.number(b, t, d)
+            self.last_thread = self.thread_said = ops.number(self.b, t, d)
             self.thread_at, self.thread_size = q, d + 1 - q
             q = d + 1
-        return self._site(b, q, e)
+        return self._site(q, e)
 
-    def _site(self, b: bytes, p: int, e: int) -> int:
+    def _site(self, p: int, e: int) -> int:
         """`file:line] ` at p: where the message behind it begins; -1, or _FULL."""
-        n = ops.seek(b, 93, p, e)
+        n = ops.find(self.b, 93, p, e)
         if n == e:
             return -1
-        place = ops.lookup(self.site_slots, self.site_spans, b, b, p, n)
+        place = ops.lookup(self.site_slots, self.site_spans, self.b, self.b, p, n)
         if place < 0:
             stop = p
-            while stop < n and b[stop] != 32 and b[stop] != 9 and b[stop] != 58:
+            while stop < n and self.b[stop] != 32 and self.b[stop] != 9 and self.b[stop] != 58:
                 stop += 1
-            if stop == p or stop >= n or b[stop] != 58 or stop + 1 == n or ops.digits(b, stop + 1, n, 9) != n:
+            if stop == p or stop >= n or self.b[stop] != 58 or stop + 1 == n or ops.digits(self.b, stop + 1, n, 9) != n:
                 return -1
             if 2 * self.n_sites + 1 >= len(self.site_spans):
                 return _FULL
-            file = ops.lookup(self.file_slots, self.file_spans, b, b, p, stop)
+            file = ops.lookup(self.file_slots, self.file_spans, self.b, self.b, p, stop)
             if file < 0:
                 if 2 * self.n_files + 1 >= len(self.file_spans):
                     return _FULL
@@ -157,10 +156,10 @@ class HeaderReader:
             self.site_spans[2 * code + 1] = n
             self.n_sites += 1
             self.file_of[code] = file
-            self.line_of[code] = ops.number(b, stop + 1, n)
+            self.line_of[code] = ops.number(self.b, stop + 1, n)
             place = code
         self.site_said = place
-        return ops.text_behind(b, n + 1, e)
+        return ops.text_behind(self.b, n + 1, e)
 
 
 def _severity(c: int) -> int:

@@ -34,7 +34,7 @@ class PairReader:
     """Reads the message and the pairs of each structured record of a Block."""
 
     def __init__(self, block: Block) -> None:
-        self.block = block
+        self.block, self.b, self.data, self.arena = block, block.data, block.data, block.arena
         self.rows = block.rows
         self.words = _WORDS
         self.start, self.stop, self.joined = block.start, block.stop, block.joined
@@ -44,27 +44,27 @@ class PairReader:
     def read(self) -> None:
         """Fill `message_end`, `pair_first` and `pairs`; what is no message with pairs has the verdict `header`."""
         block = self.block
-        b, arena = block.data, block.arena
         block.pairs = column("i", STEP * (_USUAL * self.rows + 16))
         row = 0
         while True:
             self.pairs = block.pairs
             with cython.nogil:
-                row = self._read(b, arena, row)
+                row = self._read(row)
             if row >= self.rows:
                 break
             block.pairs = grown("i", block.pairs, 4 * len(block.pairs))
 
-    def _read(self, b: bytes, arena: bytes, row: int) -> int:
+    def _read(self, row: int) -> int:
         """Go on until the rows or the room for pairs end; where it stopped."""
         while row < self.rows:
             self.pair_first[row] = self.count
             end = -1
             if self.verdict[row] == STRUCTURED:
                 if self.joined[row]:
-                    end = self._body(arena, self.start[row], self.stop[row])
-                else:
-                    end = self._body(b, self.start[row], self.stop[row])
+                    self.b = self.arena
+                end = self._body(self.start[row], self.stop[row])
+                if self.joined[row]:
+                    self.b = self.data
                 if end == _FULL:
                     self.count = self.pair_first[row]
                     return row
@@ -76,30 +76,30 @@ class PairReader:
         self.pair_first[row] = self.count
         return row
 
-    def _body(self, b: bytes, p: int, e: int) -> int:
-        """Read the body b[p:e]: where its quoted message ends in it; -1 where it is none, or _FULL."""
-        q = ops.closing_quote(b, p + 1, e)
+    def _body(self, p: int, e: int) -> int:
+        """Read the body self.b[p:e]: where its quoted message ends in it; -1 where it is none, or _FULL."""
+        q = ops.closing_quote(self.b, p + 1, e)
         if q >= e:
             return -1
         first = self.count
-        stop = self._pairs(b, p, q + 1, e)
+        stop = self._pairs(p, q + 1, e)
         if stop == _FULL:
             return _FULL
         # A message without pairs ends with its line; lines below it may belong to it.
-        if stop < e and self.count == first and b[stop] != 10:
+        if stop < e and self.count == first and self.b[stop] != 10:
             return -1
         return q + 1 - p
 
-    def _pairs(self, b: bytes, start: int, p: int, e: int) -> int:
-        """Read the pairs of b[p:e]; where reading stopped: e, or where no pair stands."""
+    def _pairs(self, start: int, p: int, e: int) -> int:
+        """Read the pairs of self.b[p:e]; where reading stopped: e, or where no pair stands."""
         while True:
-            q = ops.blanks(b, p, e)
-            if q == e or b[q] == 10:
+            q = ops.blanks(self.b, p, e)
+            if q == e or self.b[q] == 10:
                 return e
-            k = self._key_end(b, q, e)
-            if k <= q or q == p:
+            k = ops.key_end(self.b, q, e)
+            if k == q or q == p or k == e or self.b[k] != 61:
                 return p
-            v = self._value_end(b, k + 1, e)
+            v = self._value_end(k + 1, e)
             i = STEP * self.count
             if i + STEP > len(self.pairs):
                 return _FULL
@@ -110,70 +110,60 @@ class PairReader:
             self.count += 1
             p = v
 
-    def _key_end(self, b: bytes, p: int, e: int) -> int:
-        """Where the `=` behind the key at p stands, or -1."""
-        while p < e and b[p] != 34 and b[p] != 10:
-            if b[p] == 61:
-                return p
-            p += 1
-        return -1
-
-    def _value_end(self, b: bytes, p: int, e: int) -> int:
+    def _value_end(self, p: int, e: int) -> int:
         """The end of the value that begins at p."""
         if p >= e:
             return e
-        c = b[p]
+        c = self.b[p]
         if c == 34:
-            q = ops.closing_quote(b, p + 1, e)
+            q = ops.closing_quote(self.b, p + 1, e)
             return e if q >= e else q + 1
-        if c == 60 and p + 1 < e and b[p + 1] == 10:
-            q = ops.locate(b, p + 1, e, self.words, 4, 3)
+        if c == 60 and p + 1 < e and self.b[p + 1] == 10:
+            q = ops.locate(self.b, p + 1, e, self.words, 4, 3)
             return e if q < 0 else q + 3
         if (
             c == 123
             or c == 91
-            or (c == 38 and p + 1 < e and (b[p + 1] == 123 or b[p + 1] == 91))
-            or (c == 109 and ops.starts(b, p, e, self.words, len(self.words) - 4, 4))
+            or (c == 38 and p + 1 < e and (self.b[p + 1] == 123 or self.b[p + 1] == 91))
+            or (c == 109 and ops.starts(self.b, p, e, self.words, len(self.words) - 4, 4))
         ):
-            q = self._balanced(b, p, e)
+            q = self._balanced(p, e)
             if q > 0:
                 return q
-        q = p
-        while q < e and b[q] != 32 and b[q] != 9 and b[q] != 10:
-            q += 1
-        if q == e or b[q] == 10 or self._scalar(b, p, q):
+        q = ops.plain_end(self.b, p, e)
+        if q == e or self.b[q] == 10 or self._scalar(p, q):
             return q
-        e = ops.find(b, 10, q, e)
+        e = ops.find(self.b, 10, q, e)
         while q < e:
-            n = ops.blanks(b, q, e)
-            w = ops.word(b, n, e)
-            if ops.find(b, 61, n, w) < w:
+            n = ops.blanks(self.b, q, e)
+            w = ops.word(self.b, n, e)
+            if ops.find(self.b, 61, n, w) < w:
                 return q
             q = w
         return e
 
-    def _scalar(self, b: bytes, p: int, e: int) -> bool:
-        """Whether b[p:e] is a number, a boolean or nothing: such a value holds no blanks."""
+    def _scalar(self, p: int, e: int) -> bool:
+        """Whether self.b[p:e] is a number, a boolean or nothing: such a value holds no blanks."""
         n = e - p
         if n == 0:
             return False
-        c = b[p]
+        c = self.b[p]
         if c == 116:
-            return n == 4 and ops.starts(b, p, e, self.words, 0, 4)
+            return n == 4 and ops.starts(self.b, p, e, self.words, 0, 4)
         if c == 102:
-            return n == 5 and ops.starts(b, p, e, self.words, 7, 5)
+            return n == 5 and ops.starts(self.b, p, e, self.words, 7, 5)
         if c == 110:
-            return n == 4 and ops.starts(b, p, e, self.words, 15, 4)
+            return n == 4 and ops.starts(self.b, p, e, self.words, 15, 4)
         if c == 60:
-            return n == 5 and ops.starts(b, p, e, self.words, 22, 5)
+            return n == 5 and ops.starts(self.b, p, e, self.words, 22, 5)
         if c == 45:
             p += 1
-        q = ops.digits(b, p, e, 400)
-        if q > p and q < e and b[q] == 46:
-            q = ops.digits(b, q + 1, e, 400)
+        q = ops.digits(self.b, p, e, 400)
+        if q > p and q < e and self.b[q] == 46:
+            q = ops.digits(self.b, q + 1, e, 400)
         return q == e and q > p
 
-    def _balanced(self, b: bytes, p: int, e: int) -> int:
+    def _balanced(self, p: int, e: int) -> int:
         """Where the brackets that open at p close, or -1; a quoted text inside is skipped where it is closed.
 
         The depth is bounded so that many brackets that never close cannot make the reading quadratic.
@@ -181,7 +171,7 @@ class PairReader:
         depth = 0
         closed = True
         while p < e:
-            c = b[p]
+            c = self.b[p]
             if c == 123 or c == 91:
                 depth += 1
                 if depth > MAX_DEPTH:
@@ -191,7 +181,7 @@ class PairReader:
                 if depth == 0:
                     return p + 1
             elif c == 34 and closed:
-                q = ops.closing_quote(b, p + 1, e)
+                q = ops.closing_quote(self.b, p + 1, e)
                 if q < e:
                     p = q
                 else:

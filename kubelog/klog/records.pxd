@@ -7,6 +7,7 @@ cdef int GAP, MAX_LINES, MAX_BYTES, _INDENT, _UNCLOSED, _STACKED
 @cython.final
 cdef class Joiner:
     cdef object block
+    cdef const unsigned char[::1] b
     cdef const unsigned char[::1] pool
     cdef const int[::1] literals, heads, stacks, blocks
     cdef Py_ssize_t lines, before, oldest, count, n_processes, n_lines
@@ -18,32 +19,31 @@ cdef class Joiner:
     cdef signed char[::1] r_joined, r_verdict, r_reason
     cdef unsigned char[::1] arena
 
-    @cython.locals(b="const unsigned char[::1]")
     cpdef run(self)
     cdef _bind(self, object block)
     @cython.locals(line=Py_ssize_t, before=Py_ssize_t, owner=Py_ssize_t, process=Py_ssize_t)
-    cdef int _run(self, const unsigned char[::1] b) except -1 nogil
+    cdef int _run(self) except -1 nogil
     @cython.locals(record=Py_ssize_t)
-    cdef inline Py_ssize_t _begin(self, const unsigned char[::1] b, Py_ssize_t line) except -2 nogil
+    cdef inline Py_ssize_t _begin(self, Py_ssize_t line) except -2 nogil
     @cython.locals(p=Py_ssize_t, e=Py_ssize_t)
-    cdef int _join(self, const unsigned char[::1] b, Py_ssize_t record, Py_ssize_t line) except -1 nogil
+    cdef int _join(self, Py_ssize_t record, Py_ssize_t line) except -1 nogil
     @cython.locals(e=Py_ssize_t)
-    cdef inline bint _opens_block(self, const unsigned char[::1] b, Py_ssize_t line) except -1 nogil
+    cdef inline bint _opens_block(self, Py_ssize_t line) except -1 nogil
     cdef inline bint _closed(self, Py_ssize_t record) except -1 nogil
     @cython.locals(p=Py_ssize_t, e=Py_ssize_t)
-    cdef Py_ssize_t _continued(self, const unsigned char[::1] b, Py_ssize_t line, Py_ssize_t record) except -2 nogil
+    cdef Py_ssize_t _continued(self, Py_ssize_t line, Py_ssize_t record) except -2 nogil
     @cython.locals(first=Py_ssize_t, p=Py_ssize_t, e=Py_ssize_t, indent=Py_ssize_t)
-    cdef Py_ssize_t _continued_bare(self, const unsigned char[::1] b, Py_ssize_t line, Py_ssize_t record) except -2 nogil
+    cdef Py_ssize_t _continued_bare(self, Py_ssize_t line, Py_ssize_t record) except -2 nogil
     @cython.locals(first=Py_ssize_t, p=Py_ssize_t, stop=Py_ssize_t)
-    cdef Py_ssize_t _text(self, const unsigned char[::1] b, Py_ssize_t record, Py_ssize_t line) except -1 nogil
-    @cython.locals(b="const unsigned char[::1]", keep=Py_ssize_t, lines=Py_ssize_t)
+    cdef Py_ssize_t _text(self, Py_ssize_t record, Py_ssize_t line) except -1 nogil
+    @cython.locals(keep=Py_ssize_t, lines=Py_ssize_t)
     cpdef Py_ssize_t settle(self, bint final, object rows) except -1
     cdef _bind_rows(self, object rows)
     @cython.locals(keep=Py_ssize_t, process=Py_ssize_t, record=Py_ssize_t, line=Py_ssize_t)
     cdef Py_ssize_t _settled(self) except -1 nogil
     @cython.locals(size=Py_ssize_t, record=Py_ssize_t)
-    cdef Py_ssize_t _joined_size(self, const unsigned char[::1] b, Py_ssize_t keep) except -1 nogil
+    cdef Py_ssize_t _joined_size(self, Py_ssize_t keep) except -1 nogil
     @cython.locals(arena=Py_ssize_t, member=Py_ssize_t, record=Py_ssize_t, line=Py_ssize_t, p=Py_ssize_t, e=Py_ssize_t, reason=cython.int, verdict=cython.int)
-    cdef int _write(self, const unsigned char[::1] b, Py_ssize_t keep) except -1 nogil
+    cdef int _write(self, Py_ssize_t keep) except -1 nogil
     @cython.locals(line=Py_ssize_t, q=Py_ssize_t, p=Py_ssize_t, e=Py_ssize_t, first_stop=Py_ssize_t, stop=Py_ssize_t)
-    cdef Py_ssize_t _join_body(self, const unsigned char[::1] b, Py_ssize_t record, Py_ssize_t at) except -1 nogil
+    cdef Py_ssize_t _join_body(self, Py_ssize_t record, Py_ssize_t at) except -1 nogil

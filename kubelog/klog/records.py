@@ -32,7 +32,7 @@ class Joiner:
     """Joins the lines of one Block, which may grow, into records."""
 
     def __init__(self, program: Program, block: Block) -> None:
-        self.block = block
+        self.block, self.b = block, block.data
         self.pool, self.literals = program.pool, program.literals
         self.heads, self.stacks, self.blocks = program.heads, program.stacks, program.blocks
         self.lines = 0  # joined so far
@@ -49,7 +49,6 @@ class Joiner:
     def run(self) -> None:
         """Join the lines that were added."""
         block = self.block
-        b = block.data
         if block.lines > len(self.first):
             room = len(block.at)
             self.first, self.last = grown("i", self.first, room), grown("i", self.last, room)
@@ -62,89 +61,89 @@ class Joiner:
             self.n_processes += 1
         self._bind(block)
         with cython.nogil:
-            self._run(b)
+            self._run()
 
     def _bind(self, block: Block) -> None:
-        self.n_lines = block.lines
+        self.b, self.n_lines = block.data, block.lines
         self.at, self.end, self.text_at, self.body_at = block.at, block.end, block.text_at, block.body_at
         self.envelope, self.head, self.process = block.envelope, block.head, block.process
 
-    def _run(self, b: bytes) -> int:
+    def _run(self) -> int:
         line, before = self.lines, self.before
         while line < self.n_lines:
             if self.end[line] - self.at[line] > MAX_LINE:
                 self.oldest = self.count
-                before = self._begin(b, line)
+                before = self._begin(line)
             elif self.envelope[line] != BARE:
                 owner = -1
                 process = self.process[line]
                 if self.head[line] < 0:
-                    owner = self._continued(b, line, self.latest[process])
+                    owner = self._continued(line, self.latest[process])
                 if owner < 0:
-                    owner = self._begin(b, line)
+                    owner = self._begin(line)
                 else:
-                    self._join(b, owner, line)
+                    self._join(owner, line)
                 self.latest[process] = before = owner
             else:
-                owner = self._continued_bare(b, line, before)
+                owner = self._continued_bare(line, before)
                 if owner < 0:
-                    before = self._begin(b, line)
+                    before = self._begin(line)
                 else:
-                    self._join(b, owner, line)
+                    self._join(owner, line)
                     before = owner
             line += 1
         self.lines, self.before = line, before
         return 0
 
-    def _begin(self, b: bytes, line: int) -> int:
+    def _begin(self, line: int) -> int:
         record = self.count
         self.count += 1
         self.first[record] = self.last[record] = line
         self.members[record] = 1
         self.size[record] = self.at[line + 1] - self.at[line]
-        self.flags[record] = _UNCLOSED if self._opens_block(b, line) else 0
+        self.flags[record] = _UNCLOSED if self._opens_block(line) else 0
         self.follow[line] = -1
         return record
 
-    def _join(self, b: bytes, record: int, line: int) -> int:
+    def _join(self, record: int, line: int) -> int:
         self.follow[self.last[record]] = line
         self.follow[line] = -1
         self.last[record] = line
         self.members[record] += 1
         self.size[record] += self.at[line + 1] - self.at[line]
-        p, e = self._text(b, record, line), self.end[line]
-        if self._opens_block(b, line):
+        p, e = self._text(record, line), self.end[line]
+        if self._opens_block(line):
             self.flags[record] |= _UNCLOSED
-        elif self.flags[record] & _UNCLOSED and e - p >= 2 and b[p] == 32 and b[p + 1] == 62:
+        elif self.flags[record] & _UNCLOSED and e - p >= 2 and self.b[p] == 32 and self.b[p + 1] == 62:
             self.flags[record] &= ~_UNCLOSED
-        if ops.first_of(b, self.text_at[line], e, self.pool, self.literals, self.stacks) >= 0:
+        if ops.first_of(self.b, self.text_at[line], e, self.pool, self.literals, self.stacks) >= 0:
             self.flags[record] |= _STACKED
         return 0
 
-    def _opens_block(self, b: bytes, line: int) -> bool:
+    def _opens_block(self, line: int) -> bool:
         e = self.end[line]
-        return e - self.text_at[line] >= 2 and b[e - 1] == 60 and b[e - 2] == 61
+        return e - self.text_at[line] >= 2 and self.b[e - 1] == 60 and self.b[e - 2] == 61
 
     def _closed(self, record: int) -> bool:
         """Whether a record cannot grow any more."""
         return record < self.oldest or self.members[record] >= MAX_LINES or self.size[record] >= MAX_BYTES
 
-    def _continued(self, b: bytes, line: int, record: int) -> int:
+    def _continued(self, line: int, record: int) -> int:
         """The record that a line with an envelope and no header continues, or -1."""
         if record < 0 or self.head[self.first[record]] < 0 or line - self.last[record] > GAP or self._closed(record):
             return -1
         p, e = self.text_at[line], self.end[line]
-        if self.flags[record] != 0 or (p < e and (b[p] == 32 or b[p] == 9)):
+        if self.flags[record] != 0 or (p < e and (self.b[p] == 32 or self.b[p] == 9)):
             return record
-        return record if ops.first_of(b, p, e, self.pool, self.literals, self.heads) >= 0 else -1
+        return record if ops.first_of(self.b, p, e, self.pool, self.literals, self.heads) >= 0 else -1
 
-    def _continued_bare(self, b: bytes, line: int, record: int) -> int:
+    def _continued_bare(self, line: int, record: int) -> int:
         """The record that a line without an envelope continues, or -1."""
         if record < 0 or self._closed(record):
             return -1
         first = self.first[record]
         p, e = self.at[line], self.end[line]
-        indent = ops.blanks(b, p, e) - p
+        indent = ops.blanks(self.b, p, e) - p
         if self.envelope[first] != BARE:
             return record if indent >= _INDENT or (indent > 0 and p + indent < e and self.head[line] < 0) else -1
         if self.head[line] >= 0:
@@ -152,18 +151,18 @@ class Joiner:
         if self.head[first] >= 0:
             return record
         if indent > 0 and p + indent < e:
-            if ops.first_of(b, self.at[first], self.end[first], self.pool, self.literals, self.blocks) >= 0:
+            if ops.first_of(self.b, self.at[first], self.end[first], self.pool, self.literals, self.blocks) >= 0:
                 return record
         return -1
 
-    def _text(self, b: bytes, record: int, line: int) -> int:
+    def _text(self, record: int, line: int) -> int:
         """Where the text of a continuation line begins: behind its envelope, or behind journalctl's indentation."""
         first = self.first[record]
         if self.envelope[line] != BARE or self.envelope[first] == BARE:
             return self.text_at[line]
         p = self.at[line]
         stop = min(self.end[line], p + self.text_at[first] - self.at[first])
-        while p < stop and b[p] == 32:
+        while p < stop and self.b[p] == 32:
             p += 1
         return p
 
@@ -172,7 +171,6 @@ class Joiner:
 
         Records behind that line are not written: their lines are to be read again with those that follow.
         """
-        b = self.block.data
         self._bind(self.block)
         keep = self.count if final else self._settled()
         lines = self.n_lines if keep == self.count else self.first[keep]
@@ -180,10 +178,10 @@ class Joiner:
         rows.room_for_records(keep)
         rows.members = column("i", lines)
         self._bind_rows(rows)
-        arena = bytearray(self._joined_size(b, keep))
+        arena = bytearray(self._joined_size(keep))
         self.arena = arena
         with cython.nogil:
-            self._write(b, keep)
+            self._write(keep)
         rows.arena = bytes(arena)
         return lines
 
@@ -213,7 +211,7 @@ class Joiner:
             record -= 1
         return keep
 
-    def _joined_size(self, b: bytes, keep: int) -> int:
+    def _joined_size(self, keep: int) -> int:
         """An upper bound of the bytes of the bodies of records of several lines."""
         size = 0
         record = 0
@@ -223,7 +221,7 @@ class Joiner:
             record += 1
         return size
 
-    def _write(self, b: bytes, keep: int) -> int:
+    def _write(self, keep: int) -> int:
         arena = member = record = 0
         while record < keep:
             line = self.first[record]
@@ -234,12 +232,12 @@ class Joiner:
             if e - self.at[line] > MAX_LINE:
                 verdict, reason = UNPARSED, LINE_TOO_LONG
             elif self.head[line] >= 0:
-                verdict = STRUCTURED if p < e and b[p] == 34 else HEADER
+                verdict = STRUCTURED if p < e and self.b[p] == 34 else HEADER
             elif self.envelope[line] != BARE:
                 verdict = PLAIN
             else:
                 verdict = UNPARSED
-                reason = BLANK_LINE if ops.blanks(b, p, e) == e else NO_HEADER
+                reason = BLANK_LINE if ops.blanks(self.b, p, e) == e else NO_HEADER
             self.r_verdict[record] = verdict
             self.r_reason[record] = reason
             self.r_start[record] = p
@@ -248,7 +246,7 @@ class Joiner:
             self.r_members[member] = line
             member += 1
             if self.members[record] > 1:
-                arena = self._join_body(b, record, arena)
+                arena = self._join_body(record, arena)
                 line = self.follow[line]
                 while line >= 0:
                     self.r_members[member] = line
@@ -258,17 +256,17 @@ class Joiner:
         self.r_member_first[keep] = member
         return 0
 
-    def _join_body(self, b: bytes, record: int, at: int) -> int:
+    def _join_body(self, record: int, at: int) -> int:
         """Put the texts of a record's lines behind one another; where they end. Blank lines at its end are left out."""
         line = self.first[record]
-        q = ops.copy(self.arena, at, b, self.body_at[line], self.end[line])
+        q = ops.copy(self.arena, at, self.b, self.body_at[line], self.end[line])
         first_stop = stop = q
         line = self.follow[line]
         while line >= 0:
             self.arena[q] = 10
-            p, e = self._text(b, record, line), self.end[line]
-            q = ops.copy(self.arena, q + 1, b, p, e)
-            while p < e and (b[p] == 32 or 9 <= b[p] <= 13):
+            p, e = self._text(record, line), self.end[line]
+            q = ops.copy(self.arena, q + 1, self.b, p, e)
+            while p < e and (self.b[p] == 32 or 9 <= self.b[p] <= 13):
                 p += 1
             if p < e:
                 stop = q

@@ -6,12 +6,13 @@ ends at the first place where the fixed text behind it stands; nothing is tried 
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable
 
 from kubelog.grammar.compile import NODE, OP_BLANKS, OP_END, OP_HOLE, OP_LITERAL, OP_QUOTED, WORDING, Program
 from kubelog.ingest import ops
 from kubelog.ingest.block import HEADER, NO_HEADER, PLAIN, STRUCTURED, TYPED, UNPARSED, Block
-from kubelog.ingest.columns import column, grown
+from kubelog.ingest.columns import column, grown, zeros
 from kubelog.klog.values import unquote
 
 try:
@@ -27,15 +28,36 @@ _USUAL = 3
 _FULL = -2
 
 
+class Messages:
+    """The structured messages of a program: a hash table of those without a backslash, for ops.lookup; all by their text."""
+
+    def __init__(self, program: Program) -> None:
+        count = len(program.messages)
+        self.spans = column("i", 2 * count)
+        size = 16
+        while size < 3 * count:
+            size *= 2
+        self.slots = zeros("i", size)
+        self.numbers: dict[bytes, int] = {}
+        pool = program.pool
+        for i, literal in enumerate(program.messages):
+            p = program.literals[2 * literal]
+            e = p + program.literals[2 * literal + 1]
+            self.spans[2 * i], self.spans[2 * i + 1] = p, e
+            self.numbers[pool[p:e]] = i
+            if b"\\" not in pool[p:e]:
+                self.slots[-1 - ops.lookup(self.slots, self.spans, pool, pool, p, e)] = i + 1
+
+
 class Matcher:
     """Finds the wording of each record of a Block."""
 
-    def __init__(self, program: Program, message_slots: memoryview[int], message_spans: memoryview[int], decide: Decide, block: Block) -> None:
-        self.block, self.decide, self.data = block, decide, block.data
+    def __init__(self, program: Program, messages: Messages, decide: Decide, block: Block) -> None:
+        self.block, self.decide, self.b, self.data, self.arena = block, decide, block.data, block.data, block.arena
         self.pool, self.literals, self.ops, self.nodes = program.pool, program.literals, program.ops, program.nodes
         self.edges, self.ends, self.wordings, self.names = program.edges, program.ends, program.wordings, program.names
         self.line_wordings, self.message_ends = program.lines, program.message_ends
-        self.message_slots, self.message_spans = message_slots, message_spans
+        self.message_slots, self.message_spans, self.escaped = messages.slots, messages.spans, messages.numbers
         self.rows = block.rows
         self.first, self.process, self.site = block.first, block.process, block.site
         self.unit_of, self.file_of = block.unit_of, block.file_of
@@ -44,32 +66,32 @@ class Matcher:
         self.verdict, self.reason, self.kind, self.span_first = block.verdict, block.reason, block.kind, block.span_first
         self.message_end, self.pair_first, self.pairs = block.message_end, block.pair_first, block.pairs
         # The node at which the last message of a call site ended: it mostly says one thing.
-        self.hint = memoryview(bytearray(4 * block.sites.count + 4)).cast("i")
+        self.hint = zeros("i", block.sites.count + 1)
         self.deepest = column("i", len(program.nodes) // NODE)
         self.count = self.at = 0
 
     def read(self) -> None:
         """Fill `kind`, `span_first` and `spans`; settle `verdict` and `reason`."""
         block = self.block
-        b, arena = block.data, block.arena
         block.spans = column("i", 2 * (_USUAL * self.rows + 16))
         row = 0
         while True:
             self.spans = block.spans
             with cython.nogil:
-                row = self._read(b, arena, row)
+                row = self._read(row)
             if row >= self.rows:
                 break
             block.spans = grown("i", block.spans, 4 * len(block.spans))
 
-    def _read(self, b: bytes, arena: bytes, row: int) -> int:
+    def _read(self, row: int) -> int:
         """Go on until the rows or the room for spans end; where it stopped."""
         while row < self.rows:
             self.span_first[row] = self.count
             if self.joined[row]:
-                kind = self._kind(arena, row, self.start[row], self.first_stop[row], self.stop[row])
-            else:
-                kind = self._kind(b, row, self.start[row], self.first_stop[row], self.stop[row])
+                self.b = self.arena
+            kind = self._kind(row, self.start[row], self.first_stop[row], self.stop[row])
+            if self.joined[row]:
+                self.b = self.data
             if kind == _FULL:
                 self.count = self.span_first[row]
                 return row
@@ -81,27 +103,28 @@ class Matcher:
         self.span_first[row] = self.count
         return row
 
-    def _kind(self, b: bytes, row: int, p: int, first_end: int, e: int) -> int:
-        """The wording of the body b[p:e]; -1, or _FULL."""
+    def _kind(self, row: int, p: int, first_end: int, e: int) -> int:
+        """The wording of the body self.b[p:e]; -1, or _FULL."""
         verdict = self.verdict[row]
         if verdict == STRUCTURED:
-            return self._structured(b, row, p, e)
+            return self._structured(row, p, e)
         if verdict == HEADER:
-            return self._text(b, row, p, first_end, e, False)
+            return self._text(row, p, first_end, e, False)
         if verdict == PLAIN:
-            return self._text(b, row, p, first_end, e, True)
+            return self._text(row, p, first_end, e, True)
         if verdict == UNPARSED and self.reason[row] == NO_HEADER:
-            return self._line(b, p, e)
+            return self._line(p, e)
         return -1
 
-    def _structured(self, b: bytes, row: int, p: int, e: int) -> int:
+    def _structured(self, row: int, p: int, e: int) -> int:
         q = p + self.message_end[row] - 1
-        if ops.seek(b, 92, p + 1, q) < q:
-            message = self._escaped(b, p, q + 1)
-        else:
-            message = ops.lookup(self.message_slots, self.message_spans, self.pool, b, p + 1, q)
+        message = ops.lookup(self.message_slots, self.message_spans, self.pool, self.b, p + 1, q)
         if message < 0:
-            return -1
+            if ops.find(self.b, 92, p + 1, q) == q:
+                return -1
+            message = self._escaped(p, q + 1)
+            if message < 0:
+                return -1
         i = self.message_ends[2 * message]
         stop = i + self.message_ends[2 * message + 1]
         number = self.ends[i]
@@ -110,36 +133,46 @@ class Matcher:
                 number = self.ends[i]
                 break
             i += 1
-        key = self.names_at(number, 7)
-        stop = key + self.wordings[WORDING * number + 8]
-        while key < stop:
-            if 2 * self.count + 2 > len(self.spans):
-                return _FULL
-            found = self._pair(b, row, p, self.names[key])
-            self.spans[2 * self.count] = -1 if found < 0 else self.pairs[found + 2]
-            self.spans[2 * self.count + 1] = -1 if found < 0 else self.pairs[found + 3]
-            self.count += 1
-            key += 1
-        return number
+        return number if self._fields(row, p, self.names_at(number, 7), self.names_at(number, 8)) else _FULL
 
     def names_at(self, number: int, column: int) -> int:
         return self.wordings[WORDING * number + column]
 
-    def _pair(self, b: bytes, row: int, p: int, literal: int) -> int:
-        """The place of the last pair of this key, or -1."""
-        at, n = self.literals[2 * literal], self.literals[2 * literal + 1]
-        pair = self.pair_first[row + 1] - 1
-        while pair >= self.pair_first[row]:
-            k, k_end = self.pairs[4 * pair], self.pairs[4 * pair + 1]
-            if k_end - k == n and ops.starts(b, p + k, p + k_end, self.pool, at, n):
-                return 4 * pair
-            pair -= 1
-        return -1
+    def _fields(self, row: int, p: int, first: int, n: int) -> bool:
+        """The values of the n keys named from `first` on, as spans: the last pair of a key counts. False: no room."""
+        at = 2 * self.count
+        if at + 2 * n > len(self.spans):
+            return False
+        self.count += n
+        i = at
+        while i < at + 2 * n:
+            self.spans[i] = -1
+            i += 1
+        expected = 0  # keys mostly come in their order
+        pair = self.pair_first[row]
+        while pair < self.pair_first[row + 1]:
+            k = self.pairs[4 * pair]
+            size = self.pairs[4 * pair + 1] - k
+            tried = 0
+            while tried < n:
+                literal = 2 * self.names[first + expected]
+                if self.literals[literal + 1] == size and ops.starts(
+                    self.b, p + k, p + k + size, self.pool, self.literals[literal], size
+                ):
+                    self.spans[at + 2 * expected] = self.pairs[4 * pair + 2]
+                    self.spans[at + 2 * expected + 1] = self.pairs[4 * pair + 3]
+                    tried = n
+                tried += 1
+                expected += 1
+                if expected == n:
+                    expected = 0
+            pair += 1
+        return True
 
-    def _escaped(self, b: bytes, p: int, e: int) -> int:
+    def _escaped(self, p: int, e: int) -> int:
         """The number of a quoted message that holds escapes, or -1."""
-        text = unquote(bytes(b[p:e]))
-        return max(-1, ops.lookup(self.message_slots, self.message_spans, self.pool, text, 0, len(text)))
+        number: int = self.escaped.get(unquote(bytes(self.b[p:e])), -1)
+        return number
 
     def _named(self, row: int, number: int, program: bool) -> bool:
         """Whether a wording names the program, or the source file, of a row."""
@@ -163,20 +196,20 @@ class Matcher:
             i += 1
         return False
 
-    def _text(self, b: bytes, row: int, p: int, first_end: int, e: int, plain: bool) -> int:
+    def _text(self, row: int, p: int, first_end: int, e: int, plain: bool) -> int:
         """The wording of a free text: deeper nodes of the trie have the longer leading literals.
 
         First below the node where the call site's last message ended: what matches there has the longest leads of all.
         """
         site = self.site[self.first[row]] + 1
         node = self.hint[site]
-        if node > 0 and ops.starts(b, p, e, self.pool, self.nodes[NODE * node + 2], self.nodes[NODE * node + 3]):
-            kind = self._below(b, row, p, first_end, e, plain, node)
+        if node > 0 and ops.starts(self.b, p, e, self.pool, self.nodes[NODE * node + 2], self.nodes[NODE * node + 3]):
+            kind = self._below(row, p, first_end, e, plain, node)
             if kind != -1:
                 return kind
-        return self._below(b, row, p, first_end, e, plain, 0)
+        return self._below(row, p, first_end, e, plain, 0)
 
-    def _below(self, b: bytes, row: int, p: int, first_end: int, e: int, plain: bool, node: int) -> int:
+    def _below(self, row: int, p: int, first_end: int, e: int, plain: bool, node: int) -> int:
         """The wording of a text that begins with a node's lead, at that node or below; -1, or _FULL."""
         q = p + self.nodes[NODE * node + 3]
         found = 0
@@ -185,23 +218,23 @@ class Matcher:
             if self.nodes[k + 5] > 0:
                 self.deepest[found] = node
                 found += 1
-            if q >= e or b[q] < self.nodes[k + 7] or b[q] > self.nodes[k + 8]:
+            if q >= e or self.b[q] < self.nodes[k + 7] or self.b[q] > self.nodes[k + 8]:
                 break
-            node = self.edges[self.nodes[k + 6] + b[q] - self.nodes[k + 7]]
-            if node == 0 or not ops.starts(b, q, e, self.pool, self.nodes[NODE * node], self.nodes[NODE * node + 1]):
+            node = self.edges[self.nodes[k + 6] + self.b[q] - self.nodes[k + 7]]
+            if node == 0 or not ops.starts(self.b, q, e, self.pool, self.nodes[NODE * node], self.nodes[NODE * node + 1]):
                 break
             q += self.nodes[NODE * node + 1]
         while found > 0:
             found -= 1
             node = self.deepest[found]
-            kind = self._at(b, row, p, first_end, e, plain, node)
+            kind = self._at(row, p, first_end, e, plain, node)
             if kind != -1:
                 if kind >= 0:
                     self.hint[self.site[self.first[row]] + 1] = node
                 return kind
         return -1
 
-    def _at(self, b: bytes, row: int, p: int, first_end: int, e: int, plain: bool, node: int) -> int:
+    def _at(self, row: int, p: int, first_end: int, e: int, plain: bool, node: int) -> int:
         """The wording of a text among those of a node: of equal weight, those that name the file first; -1, or _FULL."""
         i = self.nodes[NODE * node + 4]
         end = i + self.nodes[NODE * node + 5]
@@ -224,7 +257,7 @@ class Matcher:
                             continue
                     elif self.names_at(number, 4) > 0:
                         continue
-                    stands = self._pattern(b, p, e if self.names_at(number, 1) else first_end, self.names_at(number, 0), lead)
+                    stands = self._pattern(p, e if self.names_at(number, 1) else first_end, self.names_at(number, 0), lead)
                     if stands == _FULL:
                         return _FULL
                     if stands:
@@ -233,18 +266,18 @@ class Matcher:
             i = stop
         return -1
 
-    def _line(self, b: bytes, p: int, e: int) -> int:
+    def _line(self, p: int, e: int) -> int:
         """The `line` wording of a line, the first whose values convert; -1, or _FULL."""
-        start = ops.blanks(b, p, e)
+        start = ops.blanks(self.b, p, e)
         first = self.count
         i = 0
         while i < len(self.line_wordings):
             number = self.line_wordings[i]
             i += 1
-            stands = self._pattern(b, start, e, self.names_at(number, 0), 0)
+            stands = self._pattern(start, e, self.names_at(number, 0), 0)
             if stands == _FULL:
                 return _FULL
-            if stands and self._decide(b, start, e, number, first):
+            if stands and self._decide(start, e, number, first):
                 k = 2 * first
                 while k < 2 * self.count:
                     self.spans[k] += start - p
@@ -253,8 +286,8 @@ class Matcher:
             self.count = first
         return -1
 
-    def _decide(self, b: bytes, p: int, e: int, number: int, first: int) -> bool:
-        return self.decide(number, bytes(b[p:e]), [self.spans[i] for i in range(2 * first, 2 * self.count)])
+    def _decide(self, p: int, e: int, number: int, first: int) -> bool:
+        return self.decide(number, bytes(self.b[p:e]), [self.spans[i] for i in range(2 * first, 2 * self.count)])
 
     def _push(self, p: int, e: int) -> int:
         if 2 * self.count + 2 > len(self.spans):
@@ -264,8 +297,8 @@ class Matcher:
         self.count += 1
         return 1
 
-    def _pattern(self, b: bytes, start: int, e: int, step: int, lead: int) -> int:
-        """Read b[start:e] by a pattern whose first `lead` bytes are known to stand: 1, 0 or _FULL.
+    def _pattern(self, start: int, e: int, step: int, lead: int) -> int:
+        """Read self.b[start:e] by a pattern whose first `lead` bytes are known to stand: 1, 0 or _FULL.
 
         Its spans, counted from `start`, are left in `spans`.
         """
@@ -283,7 +316,7 @@ class Matcher:
                     return 1
                 break
             if code == OP_QUOTED:
-                q = ops.closing_quote(b, p + 1, e) if p < e and b[p] == 34 else e
+                q = ops.closing_quote(self.b, p + 1, e) if p < e and self.b[p] == 34 else e
                 if q >= e:
                     break
                 if self._push(p - start, q + 1 - start) == _FULL:
@@ -293,14 +326,14 @@ class Matcher:
                 continue
             if code == OP_HOLE:
                 step += 2
-                q = self._hole_end(b, p, e, step)
+                q = self._hole_end(p, e, step)
                 if q < 0:
                     break
                 if self._push(p - start, q - start) == _FULL:
                     return _FULL
                 p = self.at
             else:
-                p = self._fixed(b, p, e, step)
+                p = self._fixed(p, e, step)
                 if p < 0:
                     break
             while self.ops[step] == OP_LITERAL or self.ops[step] == OP_BLANKS:
@@ -308,17 +341,17 @@ class Matcher:
         self.count = first
         return 0
 
-    def _fixed(self, b: bytes, p: int, e: int, step: int) -> int:
+    def _fixed(self, p: int, e: int, step: int) -> int:
         """The end of the literals and blanks that begin at p, or -1. Where they end the pattern they end the text."""
         while True:
             code = self.ops[step]
             if code == OP_LITERAL:
                 n = self.literals[2 * self.ops[step + 1] + 1]
-                if not ops.starts(b, p, e, self.pool, self.literals[2 * self.ops[step + 1]], n):
+                if not ops.starts(self.b, p, e, self.pool, self.literals[2 * self.ops[step + 1]], n):
                     return -1
                 p += n
             elif code == OP_BLANKS:
-                q = ops.blanks(b, p, e)
+                q = ops.blanks(self.b, p, e)
                 if q - p < self.ops[step + 1]:
                     return -1
                 p = q
@@ -326,7 +359,7 @@ class Matcher:
                 return p if code != OP_END or p == e else -1
             step += 2
 
-    def _hole_end(self, b: bytes, p: int, e: int, step: int) -> int:
+    def _hole_end(self, p: int, e: int, step: int) -> int:
         """Where a hole that begins at p ends, what is fixed behind it ends `at`; -1 where that does not stand."""
         code = self.ops[step]
         if code == OP_END:
@@ -337,33 +370,21 @@ class Matcher:
             if self.ops[step + 2] == OP_END:
                 self.at = e
                 q = e - n
-                return q if q >= p and ops.starts(b, q, e, self.pool, literal, n) else -1
+                return q if q >= p and ops.starts(self.b, q, e, self.pool, literal, n) else -1
             alone = self.ops[step + 2] == OP_HOLE or self.ops[step + 2] == OP_QUOTED
-            q = ops.locate(b, p, e, self.pool, literal, n)
+            q = ops.locate(self.b, p, e, self.pool, literal, n)
             while q >= 0:
-                self.at = q + n if alone else self._fixed(b, q, e, step)
+                self.at = q + n if alone else self._fixed(q, e, step)
                 if self.at >= 0:
                     return q
-                q = ops.locate(b, q + 1, e, self.pool, literal, n)
+                q = ops.locate(self.b, q + 1, e, self.pool, literal, n)
             return -1
-        q = ops.word(b, p, e)
+        q = ops.word(self.b, p, e)
         while q < e:
-            self.at = self._fixed(b, q, e, step)
+            self.at = self._fixed(q, e, step)
             if self.at >= 0:
                 return q
-            q = ops.word(b, ops.blanks(b, q, e), e)
+            q = ops.word(self.b, ops.blanks(self.b, q, e), e)
         return -1
 
 
-def message_hash(program: Program) -> tuple[memoryview[int], memoryview[int]]:
-    """The hash table of structured messages, for ops.lookup: its slots, and the messages as spans of the pool."""
-    spans = column("i", len(program.messages) * 2)
-    size = 16
-    while size < 3 * len(program.messages):
-        size *= 2
-    slots = memoryview(bytearray(4 * size)).cast("i")
-    for i, literal in enumerate(program.messages):
-        at = program.literals[2 * literal]
-        spans[2 * i], spans[2 * i + 1] = at, at + program.literals[2 * literal + 1]
-        slots[-1 - ops.lookup(slots, spans, program.pool, program.pool, spans[2 * i], spans[2 * i + 1])] = i + 1
-    return slots, spans
