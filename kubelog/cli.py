@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import os
 import sys
 from collections.abc import Callable
-from datetime import datetime
-from typing import NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from kubelog import __version__, commands
+from kubelog import __version__, commands, native
 from kubelog.commands import OK, UNREADABLE, USAGE
 from kubelog.errors import GrammarError, KubelogError
 from kubelog.view import escape
 from kubelog.view.out import Out, complain
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 class _Parser(argparse.ArgumentParser):
@@ -23,10 +24,20 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         unknown = message.removeprefix("unrecognized arguments: ").split(" ")[0].split("=")[0]
         if unknown.startswith("-") and message.startswith("unrecognized"):
+            import difflib
+
             near = difflib.get_close_matches(unknown, sorted(_options(self)), n=1, cutoff=0.5)
             message += f"; did you mean {near[0]!r}?" if near else ""
         complain(f"{message} (see {self.prog} --help)")
         raise SystemExit(USAGE)
+
+
+class _Version(argparse.Action):
+    """Say the version and what runs: looked up when it is asked for, not at every start."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *rest: Any) -> NoReturn:
+        sys.stdout.write(f"kubelog {__version__} ({native.kind()})\n")
+        parser.exit()
 
 
 def _options(parser: argparse.ArgumentParser) -> set[str]:
@@ -86,7 +97,7 @@ def _parser() -> _Parser:
         prog="kubelog", description="Read what kubelets and API servers log, and say what happened.", allow_abbrev=False,
         epilog="example: kubelog timeline node3-kubelet.log --year 2017",
     )  # fmt: skip
-    parser.add_argument("--version", action="version", version=f"kubelog {__version__} (interpreted)")
+    parser.add_argument("--version", action=_Version, nargs=0, dest=argparse.SUPPRESS, help="say the version, and whether it is compiled")
     subcommands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
 
     def command(
@@ -189,6 +200,8 @@ def _year(text: str) -> int:
 
 
 def _time(text: str) -> datetime:
+    from datetime import datetime
+
     try:
         return datetime.fromisoformat(text)
     except ValueError:

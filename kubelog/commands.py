@@ -6,19 +6,18 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Iterable
-from datetime import datetime
-from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from kubelog.errors import InputError, KubelogError, UsageError
-from kubelog.ingest.sources import Source, expand
-from kubelog.live import LiveReader
-from kubelog.message.filter import Filter
-from kubelog.message.record import Record
-from kubelog.pipeline import Log, load_grammar
-from kubelog.timeline import WANTED, Change, Correlator
 from kubelog.view import escape
 from kubelog.view.out import Out, complain
+
+if TYPE_CHECKING:
+    # What reads logs is imported by the command that is run: --help needs none of it.
+    from kubelog.ingest.sources import Source
+    from kubelog.message.record import Record
+    from kubelog.pipeline import Log
+    from kubelog.timeline import Change, Correlator
 
 # The exit status.
 OK: Final = 0
@@ -28,6 +27,11 @@ UNREADABLE: Final = 3  # some input
 
 
 def _log(options: argparse.Namespace, sources: list[Source]) -> Log:
+    from datetime import datetime
+
+    from kubelog.message.filter import Filter
+    from kubelog.pipeline import Log, load_grammar
+
     where = Filter(
         unit=options.unit,
         pod=options.pod,
@@ -49,6 +53,8 @@ def _log(options: argparse.Namespace, sources: list[Source]) -> Log:
 
 def _opened(options: argparse.Namespace) -> tuple[Log, bool]:
     """The log that the arguments name, and whether some of them name none (which has been said)."""
+    from kubelog.ingest.sources import expand
+
     sources, errors = expand(options.inputs or ["-"])
     if errors and not sources:
         raise (
@@ -69,14 +75,14 @@ def _status(log: Log, failed: bool, found: bool = False) -> int:
 
 def parse(options: argparse.Namespace, out: Out) -> int:
     log, failed = _opened(options)
-    from kubelog.view import text
+    if (options.output or ("text" if out.is_terminal else "jsonl")) == "text":
+        from kubelog.view import text
 
-    as_text = (options.output or ("text" if out.is_terminal else "jsonl")) == "text"
-
-    def show(record: Record) -> None:
-        if as_text:
+        def show(record: Record) -> None:
             out.line(text.record(record))
-        else:
+    else:
+
+        def show(record: Record) -> None:
             out.text(escape.json(record.to_dict(options.raw)))
 
     if len(log.sources) == 1 and log.sources[0].path == "-":
@@ -133,6 +139,8 @@ def timeline(options: argparse.Namespace, out: Out) -> int:
 
 def _kept(source: Source) -> Source:
     """Standard input, kept so that it can be read again."""
+    from kubelog.ingest.sources import Source
+
     if source.path != "-":
         return source
     pieces = list(source.read())
@@ -146,6 +154,9 @@ def _fails(wanted: str | None, kind: str, severity: str) -> bool:
 
 def tail(options: argparse.Namespace, out: Out) -> int:
     from kubelog.ingest.follow import grow, pipe
+    from kubelog.ingest.sources import Source
+    from kubelog.live import LiveReader
+    from kubelog.timeline import WANTED
     from kubelog.view.text import ChangeText
 
     name = options.inputs or "-"
@@ -201,6 +212,8 @@ def _is_read_on(name: str, place: Any) -> bool:
 
 
 def _state(path: str | None) -> Correlator:
+    from kubelog.timeline import Correlator
+
     if path is None or not os.path.exists(path):
         return Correlator(keep_closed=False)
     try:
@@ -251,13 +264,18 @@ def explain(options: argparse.Namespace, out: Out) -> int:
 
 
 def _reference(grammar: str | None) -> Any:
+    from kubelog.pipeline import load_grammar
+
     return load_grammar(grammar, "reference")
 
 
 def grammar_check(options: argparse.Namespace, out: Out) -> int:
+    from pathlib import Path
+
     from kubelog.grammar import catalog
     from kubelog.message.samples import check_samples
     from kubelog.message.vocabulary import vocabulary
+    from kubelog.pipeline import load_grammar
 
     path = options.what or options.grammar
     grammar = catalog.load([catalog.shipped(), *([Path(path)] if path else [])], vocabulary())
@@ -279,6 +297,7 @@ def grammar_check(options: argparse.Namespace, out: Out) -> int:
 
 
 def grammar_list(options: argparse.Namespace, out: Out) -> int:
+    from kubelog.pipeline import load_grammar
     from kubelog.view import grammars
 
     engine = load_grammar(options.grammar)
@@ -291,6 +310,7 @@ def grammar_list(options: argparse.Namespace, out: Out) -> int:
 
 def grammar_show(options: argparse.Namespace, out: Out) -> int:
     from kubelog.grammar.notation import suggest
+    from kubelog.pipeline import load_grammar
     from kubelog.view import grammars
 
     engine = load_grammar(options.grammar)

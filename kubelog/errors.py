@@ -27,6 +27,10 @@ class StateError(KubelogError, ValueError):
     """A saved correlator state that cannot be used."""
 
 
+class MissingExtraError(KubelogError, ImportError):
+    """A library that an extra of this package brings is not installed."""
+
+
 class GrammarError(KubelogError, ValueError):
     """A grammar file that is wrong; carries where, what was expected and found, and a likely fix.
 

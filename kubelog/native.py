@@ -24,6 +24,8 @@ LEAVES: Final = {
     "Joiner": "kubelog.klog.records",
     "PairReader": "kubelog.klog.pairs",
     "Matcher": "kubelog.message.matcher",
+    "CellReader": "kubelog.message.cells",
+    "Bits": "kubelog.message.cells",
 }
 
 

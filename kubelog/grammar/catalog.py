@@ -7,14 +7,16 @@ decide, are tried in the order written where the first two are equal.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kubelog.errors import GrammarError
-from kubelog.grammar.file import GrammarFile
-from kubelog.grammar.tree import Blanks, Grammar, Hole, Literal, Pattern, Vocabulary, Wording
+
+if TYPE_CHECKING:
+    # A start asks only where the grammars are: what reads them is imported by who reads them.
+    from kubelog.grammar.file import GrammarFile
+    from kubelog.grammar.tree import Grammar, Pattern, Vocabulary, Wording
 
 
 def shipped() -> Path:
@@ -42,6 +44,8 @@ def find(paths: Iterable[Path]) -> list[Path]:
 
 def digest(files: Iterable[Path]) -> str:
     """A digest of the grammar files' names and bytes, and of the code that makes a table of them."""
+    import hashlib
+
     seen = hashlib.sha256()
     code = [Path(__file__).with_name(name) for name in ("catalog.py", "compile.py", "file.py", "notation.py", "tree.py")]
     for file in (*files, *code):
@@ -51,6 +55,9 @@ def digest(files: Iterable[Path]) -> str:
 
 def load(paths: Iterable[Path], vocabulary: Vocabulary | None = None) -> Grammar:
     """Read grammar files; with a vocabulary, events and fields are checked against it. Raises GrammarError."""
+    from kubelog.grammar.file import GrammarFile
+    from kubelog.grammar.tree import Grammar
+
     files = find(paths)
     grammar = Grammar(digest=digest(files))
     readers = [GrammarFile(file, _shown(file), grammar) for file in files]
@@ -120,6 +127,8 @@ def _overlap(first: Pattern, second: Pattern) -> bool:
 
 def _symbols(pattern: Pattern) -> list[int | None]:
     """Bytes of literals; None for a hole; blanks are a blank and any text."""
+    from kubelog.grammar.tree import Blanks, Hole, Literal
+
     found: list[int | None] = []
     for part in pattern.parts:
         if isinstance(part, Literal):

@@ -160,6 +160,43 @@ cdef extern from *:
       }
       return -1 - (Py_ssize_t)i;
     }
+    /* RFC 3629, as Python reads it: no surrogates, nothing longer than it has to be. */
+    static inline int kl_valid_text(kl_text b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e) {
+      if (!kl_inside(size, p, e)) return 0;
+      int ascii = 1;
+      while (p < e) {
+        if (e - p >= 8) {
+          if (!(kl_load8(b + p) & 0x8080808080808080ull)) { p += 8; continue; }
+        }
+        uint8_t c = b[p];
+        if (c < 0x80) { p++; continue; }
+        ascii = 0;
+        int more = c >= 0xC2 && c < 0xE0 ? 1 : c >= 0xE0 && c < 0xF0 ? 2 : c >= 0xF0 && c < 0xF5 ? 3 : 0;
+        if (!more || e - p <= more) return 0;
+        uint8_t d = b[p + 1];
+        if ((d & 0xC0) != 0x80 || (c == 0xE0 && d < 0xA0) || (c == 0xED && d > 0x9F) || (c == 0xF0 && d < 0x90) || (c == 0xF4 && d > 0x8F)) return 0;
+        for (int i = 2; i <= more; i++) if ((b[p + i] & 0xC0) != 0x80) return 0;
+        p += more + 1;
+      }
+      return 1 + ascii;
+    }
+    KL int kl_put_view(int32_t *views, Py_ssize_t n_views, Py_ssize_t i, kl_text b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e, int buffer) {
+      if (!kl_inside(size, p, e) || i < 0 || i > n_views - 4) return -1;
+      Py_ssize_t n = e - p;
+      views[i] = (int32_t)n;
+      if (n > 12) {
+        memcpy(views + i + 1, b + p, 4);
+        views[i + 2] = buffer, views[i + 3] = (int32_t)p;
+      } else if (size - p >= 12) { /* read twelve bytes, keep those that are meant */
+        uint64_t lo = kl_load8(b + p), hi = kl_load4(b + p + 8);
+        if (n < 8) lo = n ? lo & (~0ull >> (64 - 8 * n)) : 0, hi = 0;
+        else hi = n > 8 ? hi & (0xFFFFFFFFull >> (32 - 8 * (n - 8))) : 0;
+        memcpy(views + i + 1, &lo, 8), memcpy(views + i + 3, &hi, 4);
+      } else {
+        memset(views + i + 1, 0, 12), memcpy(views + i + 1, b + p, (size_t)n);
+      }
+      return 0;
+    }
     KL Py_ssize_t kl_copy(uint8_t *t, Py_ssize_t tsize, Py_ssize_t q, kl_text b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e) {
       if (kl_inside(size, p, e) && kl_inside(tsize, q, q + e - p)) memcpy(t + q, b + p, (size_t)(e - p));
       return q + e - p;
@@ -180,6 +217,8 @@ cdef extern from *:
     Py_ssize_t kl_any(const unsigned char *b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e, unsigned char c, unsigned char d, unsigned char f) noexcept nogil
     Py_ssize_t kl_text_behind(const unsigned char *b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e) noexcept nogil
     Py_ssize_t kl_lookup(const int *slots, Py_ssize_t n_slots, const int *spans, Py_ssize_t n_spans, const unsigned char *text, Py_ssize_t tsize, const unsigned char *b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e) noexcept nogil
+    int kl_valid_text(const unsigned char *b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e) noexcept nogil
+    int kl_put_view(int *views, Py_ssize_t n_views, Py_ssize_t i, const unsigned char *b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e, int buffer) noexcept nogil
     Py_ssize_t kl_copy(unsigned char *t, Py_ssize_t tsize, Py_ssize_t q, const unsigned char *b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e) noexcept nogil
 
 ctypedef const unsigned char *Text
@@ -225,5 +264,12 @@ cdef inline Py_ssize_t first_of(const unsigned char[::1] b, Py_ssize_t p, Py_ssi
     return -1
 cdef inline Py_ssize_t lookup(const int[::1] slots, const int[::1] spans, const unsigned char[::1] text, const unsigned char[::1] b, Py_ssize_t p, Py_ssize_t e) noexcept nogil:
     return kl_lookup(<const int *> slots._data, slots.shape[0], <const int *> spans._data, spans.shape[0], <Text> text._data, text.shape[0], <Text> b._data, b.shape[0], p, e)
+cdef inline int valid_text(const unsigned char[::1] b, Py_ssize_t p, Py_ssize_t e) noexcept nogil:
+    return kl_valid_text(<Text> b._data, b.shape[0], p, e)
+cdef inline int put_view(int[::1] views, Py_ssize_t i, const unsigned char[::1] b, Py_ssize_t p, Py_ssize_t e, int buffer) noexcept nogil:
+    return kl_put_view(<int *> views._data, views.shape[0], i, <Text> b._data, b.shape[0], p, e, buffer)
+cdef inline int put_bit(unsigned char[::1] bits, Py_ssize_t i) except -1 nogil:
+    bits[i >> 3] |= <unsigned char> (1 << (i & 7))
+    return 0
 cdef inline Py_ssize_t copy(unsigned char[::1] target, Py_ssize_t q, const unsigned char[::1] b, Py_ssize_t p, Py_ssize_t e) noexcept nogil:
     return kl_copy(<unsigned char *> target._data, target.shape[0], q, <Text> b._data, b.shape[0], p, e)

@@ -173,6 +173,30 @@ def lookup(slots: Sequence[int], spans: Sequence[int], text: bytes, b: bytes, p:
     return -1 - i
 
 
+def valid_text(b: bytes, p: int, e: int) -> int:
+    """2: b[p:e] is ASCII; 1: it is UTF-8; 0: it is neither."""
+    if bytes(b[p:e]).isascii():
+        return 2
+    try:
+        bytes(b[p:e]).decode()
+    except UnicodeDecodeError:
+        return 0
+    return 1
+
+
+def put_view(views: array[int], i: int, b: bytes, p: int, e: int, buffer: int) -> None:
+    """Put Arrow's view of b[p:e] into views[i:i + 4]: its length, then itself or its first four bytes, the buffer and p."""
+    text = bytes(b[p : min(e, p + 12)])
+    words = memoryview(text[: 4 if e - p > 12 else 12].ljust(12, b"\0")).cast("i")
+    views[i], views[i + 1] = e - p, words[0]
+    views[i + 2], views[i + 3] = (buffer, p) if e - p > 12 else (words[1], words[2])
+
+
+def put_bit(bits: bytearray, i: int) -> None:
+    """Set a bit, the lowest of a byte first."""
+    bits[i >> 3] |= 1 << (i & 7)
+
+
 def copy(target: bytearray, q: int, b: bytes, p: int, e: int) -> int:
     """Put b[p:e] into the target at q; where it ends there."""
     target[q : q + e - p] = b[p:e]

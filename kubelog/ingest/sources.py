@@ -4,7 +4,6 @@ looking.
 
 from __future__ import annotations
 
-import glob
 import importlib
 import os
 import sys
@@ -39,7 +38,7 @@ def expand(inputs: Iterable[str | os.PathLike[str]]) -> tuple[list[Source], list
         if name == "-":
             sources.append(Source("-", _standard_input))
             continue
-        found = [name] if os.path.lexists(name) else sorted(glob.glob(name))
+        found = [name] if os.path.lexists(name) else _matching(name)
         if not found:
             errors.append(InputError(name, "no such file or directory"))
         for path in found:
@@ -50,6 +49,12 @@ def expand(inputs: Iterable[str | os.PathLike[str]]) -> tuple[list[Source], list
             except OSError as error:
                 errors.append(InputError(path, _reason(error)))
     return sources, errors
+
+
+def _matching(pattern: str) -> list[str]:
+    import glob
+
+    return sorted(glob.glob(pattern))
 
 
 def _files(path: Path) -> list[Source]:

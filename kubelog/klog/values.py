@@ -186,7 +186,8 @@ def _pod(found: str) -> PodRef:
     if found[:1] == "{":
         data = go.parse(found)
         if isinstance(data, dict) and isinstance(data.get("name"), str):
-            return PodRef(data.get("namespace") or None, data["name"])
+            namespace = data.get("namespace")
+            return PodRef(namespace if isinstance(namespace, str) and namespace else None, data["name"])
     read = _NAMESPACED.fullmatch(found)
     if not read:
         raise ValueError("expected a pod like name_namespace(uid) or namespace/name")

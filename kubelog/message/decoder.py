@@ -29,7 +29,7 @@ class Decoder:
         """The event of a wording, and which of its fields did not convert."""
         entry = self.entries[number]
         cls = self.classes[entry.event]
-        holes, bad = self._convert(entry, self._types_of(number), body, spans)
+        holes, bad = self._convert(entry, self.types_of(number), body, spans)
         try:
             fields = {**cls.derive(holes), **entry.constants}
         except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError):
@@ -44,7 +44,8 @@ class Decoder:
         types = [type_ for _, type_ in entry.holes]
         return not self._convert(entry, types, body, spans)[1]
 
-    def _types_of(self, number: int) -> list[str]:
+    def types_of(self, number: int) -> list[str]:
+        """How the holes of a wording are converted."""
         types = self._types.get(number)
         if types is None:
             entry = self.entries[number]

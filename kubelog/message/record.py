@@ -181,7 +181,7 @@ class RecordMaker:
             pod=named.name if named else None,
             namespace=named.namespace if named else None,
             pod_uid=named.uid if named else None,
-            container=self._text_of(found, "containerName") or getattr(event, "container", None),
+            container=self._text_of(found, "containerName") or _str(getattr(event, "container", None)),
             origin=self._origin(block, row),
             raw=b"".join(block.data[block.at[one] : block.at[one + 1]] for one in block.lines_of(row)),
         )
@@ -227,6 +227,10 @@ class RecordMaker:
             else:
                 spans.append((at, size))
         return Origin(block.path, block.line + block.first[row], spans)
+
+
+def _str(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 _NOWHERE = Seen()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from bisect import insort
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -153,6 +152,8 @@ def to_json(value: Any) -> Any:
 
 def incident_id(kind: str, node: str | None, subject: str, number: int) -> str:
     """Stable for the same logs: of what it is about and which of its kind, never of a time."""
+    import hashlib
+
     digest = hashlib.sha256("\0".join((kind, node or "", subject)).encode()).hexdigest()[:12]
     return f"{digest}-{number}"
 

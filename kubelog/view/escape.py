@@ -6,11 +6,8 @@ line can move a cursor, set a title, forge a line or hide its end. Nothing is pr
 
 from __future__ import annotations
 
-import html
 import re
 from typing import Any
-
-import msgspec
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 # In JSON, C0 is escaped already.
@@ -52,11 +49,15 @@ def code(text: str) -> str:
 
 def markup(text: str) -> str:
     """Text of an HTML document."""
+    import html
+
     return html.escape(terminal(text), quote=True)
 
 
 def json(data: Any, *, indent: bool = False) -> str:
     """JSON in which no character acts on a terminal."""
+    import msgspec
+
     encoded = msgspec.json.encode(data)
     if indent:
         encoded = msgspec.json.format(encoded, indent=2)

@@ -8,10 +8,11 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TextIO
 
 from kubelog.view.escape import terminal
-from kubelog.view.text import Line
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from kubelog.view.text import Line
 
 
 class Out:

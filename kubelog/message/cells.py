@@ -1,0 +1,581 @@
+"""records → cells: what a table says of each record, as Arrow lays it out: the table's leaf.
+
+It fills the cells of the records that are as usual. The others (invalid UTF-8, escapes in a message, a value that may not
+convert, a pod of an odd form) are told by number: `table.py` makes a Record of each and takes their cells from there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kubelog.grammar.compile import MAX_DEPTH
+from kubelog.ingest import ops
+from kubelog.ingest.block import LINE_TOO_LONG, NONE, STRUCTURED, Block
+from kubelog.ingest.columns import column, grown, zeros
+from kubelog.message.layout import (
+    ARENA, BOOL, COLUMNS, DATA, DURATION, FLOAT, GO, INT, POD, QUANTITY, SIGNATURES, SURE, VIEWS, WORD, WORDINGS, Layout,
+)  # fmt: skip
+
+try:
+    import cython
+except ImportError:
+    from kubelog import uncompiled as cython
+
+_KEYS = b"podpodUIDcontainerNametruefalsenullKMGTPEmap["
+_LONGEST = 4096
+_MOST = 200
+# What is open in a Go value: a struct, a list or tuple, a map.
+_STRUCT, _LIST, _TUPLE, _MAP = range(4)
+
+
+# What the bits of `lacks` mean.
+_LACKS = (
+    ("node", "unit"), ("pid",), ("thread",), ("source_file", "source_line"), ("severity",), ("kind",), ("time", "year_source"),
+    ("time_source",), ("reason",),
+)  # fmt: skip
+
+
+class CellReader:
+    """Fills the cells of a Block's records."""
+
+    def __init__(self, layout: Layout, block: Block) -> None:
+        self.block, self.b, self.data, self.arena, self.keys = block, block.data, block.data, block.arena, _KEYS
+        self.hole_first, self.checks, self.slow = layout.hole_first, layout.checks, layout.slow
+        self.pod_hole, self.container_hole, self.event = layout.pod_hole, layout.container_hole, layout.event
+        self.text_at, self.text_end, self.texts = layout.text_at, layout.text_end, layout.texts
+        self.rows = rows = block.rows
+        self.first, self.at, self.start, self.stop, self.joined = block.first, block.at, block.start, block.stop, block.joined
+        self.verdict, self.reason, self.kind, self.message_end = block.verdict, block.reason, block.kind, block.message_end
+        self.pair_first, self.pairs, self.span_first, self.spans = block.pair_first, block.pairs, block.span_first, block.spans
+        self.process, self.site, self.thread_of, self.head = block.process, block.site, block.thread, block.head
+        self.node_of, self.unit_of, self.pid_of, self.file_of = block.node_of, block.unit_of, block.pid_of, block.file_of
+        self.line_of = block.line_of
+        self.line_base, self.offset_base = block.line, block.offset
+        self.time, self.time_source_of, self.year_source_of = block.time, block.time_source, block.year_source
+        # What is filled, by name.
+        self.out = out = {name: column(code, (4 if name in VIEWS else 1) * rows) for name, code in COLUMNS.items()}
+        self.message, self.signature, self.pod = out["message"], out["signature"], out["pod"]
+        self.namespace, self.pod_uid, self.container = out["namespace"], out["pod_uid"], out["container"]
+        self.node, self.unit, self.file, self.source_line = out["node"], out["unit"], out["source_file"], out["source_line"]
+        self.pid, self.thread, self.line, self.offset = out["pid"], out["thread"], out["line"], out["offset"]
+        self.severity, self.verdict_code, self.event_kind = out["severity"], out["verdict"], out["kind"]
+        self.time_source, self.year_source, self.reason_code = out["time_source"], out["year_source"], out["reason"]
+        size = (rows + 7) // 8
+        # Whether there is a text, a bit a record.
+        self.bits = bits = {name: bytearray(size) for name in ("pod", "namespace", "pod_uid", "container")}
+        self.has_pod, self.has_namespace, self.has_pod_uid = bits["pod"], bits["namespace"], bits["pod_uid"]
+        self.has_container = bits["container"]
+        self.lacks = 0  # which columns have a value that is missing
+        self.signatures = bytearray(0)
+        self.used = 0
+        self.odd = zeros("i", 64)  # records that are not as usual
+        self.n_odd = 0
+        self.open = column("b", MAX_DEPTH)
+        self.name_at = self.name_end = self.space_at = self.space_end = self.uid_at = self.uid_end = 0
+
+    def read(self) -> None:
+        """Fill all cells."""
+        row = 0
+        self.signatures = bytearray(64 * self.rows + 4 * _MOST)
+        while True:
+            self.written = self.signatures
+            with cython.nogil:
+                row = self._read(row)
+            if row >= self.rows:
+                break
+            if self.n_odd == len(self.odd):
+                self.odd = grown("i", self.odd, 4 * len(self.odd))
+            else:
+                self.signatures = self.signatures + bytearray(_MOST * (self.rows - row) + 4 * _MOST)
+
+    def odd_rows(self) -> list[int]:
+        return [self.odd[i] for i in range(self.n_odd)]
+
+    def missing(self) -> set[str]:
+        """The columns of numbers and codes in which a value is missing."""
+        return {name for bit, names in enumerate(_LACKS) if self.lacks >> bit & 1 for name in names}
+
+    def _read(self, row: int) -> int:
+        """Go on until the rows or some room end; where it stopped."""
+        while row < self.rows:
+            if self.used + 2 * _MOST > len(self.written) or self.n_odd == len(self.odd):
+                return row
+            self._codes(row)
+            if self.joined[row]:
+                self.b = self.arena
+                usual = self._texts(row, ARENA)
+                self.b = self.data
+            else:
+                usual = self._texts(row, DATA)
+            if not usual:
+                self._blank(row)
+                self.odd[self.n_odd] = row
+                self.n_odd += 1
+            row += 1
+        return row
+
+    def _codes(self, row: int) -> int:
+        line = self.first[row]
+        process, site = self.process[line], self.site[line]
+        thread = self.thread_of[line]
+        pid = thread
+        lacks = 0
+        if process >= 0:
+            self.node[row], self.unit[row] = self.node_of[process], self.unit_of[process]
+            if self.node[row] < 0:
+                lacks |= 1
+            if self.pid_of[process] != NONE:
+                pid = self.pid_of[process]
+        else:
+            self.node[row] = self.unit[row] = -1
+            lacks |= 1
+        self.pid[row], self.thread[row] = pid, thread
+        if pid == NONE:
+            lacks |= 2
+        if thread == NONE:
+            lacks |= 4
+        if site >= 0:
+            self.file[row], self.source_line[row] = self.file_of[site], self.line_of[site]
+        else:
+            self.file[row] = self.source_line[row] = -1
+            lacks |= 8
+        self.severity[row] = self.head[line]
+        if self.head[line] < 0:
+            lacks |= 16
+        if self.kind[row] < 0:
+            self.event_kind[row] = -1
+            lacks |= 32
+        else:
+            self.event_kind[row] = self.event[self.kind[row]]
+        self.reason_code[row] = self.reason[row] - 1
+        if self.reason[row] == 0:
+            lacks |= 256
+        if self.time[row] == NONE:
+            lacks |= 64
+        if self.time_source_of[row] == 0:
+            lacks |= 128
+        self.time_source[row], self.year_source[row] = self.time_source_of[row] - 1, self.year_source_of[row] - 1
+        self.verdict_code[row] = self.verdict[row]
+        self.lacks |= lacks
+        self.line[row] = self.line_base + line
+        self.offset[row] = self.offset_base + self.at[line]
+        return 0
+
+    def _blank(self, row: int) -> int:
+        """Cells of a record that is told by number: empty, and valid."""
+        ops.put_view(self.message, 4 * row, self.texts, 0, 0, WORDINGS)
+        ops.put_view(self.signature, 4 * row, self.texts, 0, 0, WORDINGS)
+        ops.put_view(self.pod, 4 * row, self.texts, 0, 0, WORDINGS)
+        ops.put_view(self.namespace, 4 * row, self.texts, 0, 0, WORDINGS)
+        ops.put_view(self.pod_uid, 4 * row, self.texts, 0, 0, WORDINGS)
+        ops.put_view(self.container, 4 * row, self.texts, 0, 0, WORDINGS)
+        return 0
+
+    def _texts(self, row: int, buffer: int) -> bool:
+        """The texts of a record; False where it is not as usual."""
+        p, e, kind = self.start[row], self.stop[row], self.kind[row]
+        if self.reason[row] == LINE_TOO_LONG or (kind >= 0 and self.slow[kind]):
+            return False
+        valid = ops.valid_text(self.b, p, e)
+        if valid == 0 or (kind >= 0 and not self._converts(row, kind, p)):
+            return False
+        m, m_end = p, e
+        if self.message_end[row] >= 0:
+            m, m_end = p + 1, p + self.message_end[row] - 1
+            if ops.find(self.b, 92, m, m_end) < m_end:
+                return False
+        ops.put_view(self.message, 4 * row, self.b, m, m_end, buffer)
+        if kind >= 0:
+            ops.put_view(self.signature, 4 * row, self.texts, self.text_at[kind], self.text_end[kind], WORDINGS)
+        elif self.verdict[row] == STRUCTURED:
+            ops.put_view(self.signature, 4 * row, self.b, m, m_end, buffer)
+        else:
+            if valid != 2:
+                return False
+            q = self._mask(m, m_end)
+            ops.put_view(self.signature, 4 * row, self.written, self.used, q, SIGNATURES)
+            self.used = q
+        return self._names(row, kind, p, buffer)
+
+    def _mask(self, p: int, e: int) -> int:
+        """Write the signature of the free text b[p:e], which is ASCII, behind the others; where it ends. See signature.py."""
+        e = min(ops.find(self.b, 10, p, e), p + _LONGEST)
+        start = q = self.used
+        most = start + _MOST
+        while p < e:
+            c = self.b[p]
+            if c == 32 or 9 <= c <= 13 or 28 <= c <= 31:
+                p += 1
+                continue
+            if q == most:
+                break
+            if q > start:
+                self.written[q] = 32
+                q += 1
+            word, digits = q, False
+            while p < e:
+                c = self.b[p]
+                if c == 32 or 9 <= c <= 13 or 28 <= c <= 31:
+                    break
+                if c == 34:
+                    end = ops.find(self.b, 34, p + 1, e)
+                    if end < e:
+                        if q < most:
+                            self.written[q] = 34
+                            q += 1
+                        if q < most:
+                            self.written[q] = 42
+                            q += 1
+                        p = end
+                elif 48 <= c <= 57:
+                    digits = True
+                if q < most:
+                    self.written[q] = c
+                    q += 1
+                p += 1
+            if digits:
+                q = word
+                if q < most:
+                    self.written[q] = 42
+                    q += 1
+        return q
+
+    def _names(self, row: int, kind: int, p: int, buffer: int) -> bool:
+        """The pod and the container of a record; False where one is not as usual."""
+        pod_at = pod_end = uid_at = uid_end = at = end = -1
+        pair = self.pair_first[row]
+        while pair < self.pair_first[row + 1]:
+            k, size = p + self.pairs[4 * pair], self.pairs[4 * pair + 1] - self.pairs[4 * pair]
+            v, v_end = p + self.pairs[4 * pair + 2], p + self.pairs[4 * pair + 3]
+            pair += 1
+            if size == 3 and pod_at < 0 and ops.starts(self.b, k, k + 3, self.keys, 0, 3):
+                pod_at, pod_end = v, v_end
+            elif size == 6 and uid_at < 0 and ops.starts(self.b, k, k + 6, self.keys, 3, 6):
+                uid_at, uid_end = v, v_end
+            elif size == 13 and at < 0 and ops.starts(self.b, k, k + 13, self.keys, 9, 13):
+                at, end = v, v_end
+        if kind >= 0 and self.pod_hole[kind] >= 0:
+            i = 2 * (self.span_first[row] + self.pod_hole[kind])
+            if self.spans[i] >= 0:
+                pod_at, pod_end = p + self.spans[i], p + self.spans[i + 1]
+        if pod_at >= 0:
+            if not self._inner(pod_at, pod_end) or not self._pod(self.value_at, self.value_end):
+                return False
+            ops.put_view(self.pod, 4 * row, self.b, self.name_at, self.name_end, buffer)
+            ops.put_bit(self.has_pod, row)
+            ops.put_view(self.namespace, 4 * row, self.b, self.space_at, self.space_end, buffer)
+            if self.space_end > self.space_at:
+                ops.put_bit(self.has_namespace, row)
+            if self.uid_end == self.uid_at and uid_at >= 0:
+                if not self._inner(uid_at, uid_end):
+                    return False
+                self.uid_at, self.uid_end = self.value_at, self.value_end
+            ops.put_view(self.pod_uid, 4 * row, self.b, self.uid_at, self.uid_end, buffer)
+            if self.uid_end > self.uid_at:
+                ops.put_bit(self.has_pod_uid, row)
+        else:
+            ops.put_view(self.pod, 4 * row, self.b, p, p, buffer)
+            ops.put_view(self.namespace, 4 * row, self.b, p, p, buffer)
+            ops.put_view(self.pod_uid, 4 * row, self.b, p, p, buffer)
+        self.value_at = self.value_end = p
+        found = False
+        if at >= 0:
+            if not self._inner(at, end):
+                return False
+            found = self.value_end > self.value_at
+        if not found and kind >= 0 and self.container_hole[kind] >= 0:
+            i = 2 * (self.span_first[row] + self.container_hole[kind])
+            if self.spans[i] >= 0:
+                if not self._inner(p + self.spans[i], p + self.spans[i + 1]):
+                    return False
+                found = True
+        if at >= 0 and not found:
+            return False
+        ops.put_view(self.container, 4 * row, self.b, self.value_at, self.value_end, buffer)
+        if found:
+            ops.put_bit(self.has_container, row)
+        return True
+
+    def _inner(self, p: int, e: int) -> bool:
+        """Whether a value is a text without escapes: `value_at` to `value_end`, quotes off."""
+        n = e - p
+        if n == 0:
+            return False
+        c = self.b[p]
+        if c == 34:
+            self.value_at, self.value_end = p + 1, e - 1
+            return n > 1 and self.b[e - 1] == 34 and ops.find(self.b, 92, p, e) == e
+        self.value_at, self.value_end = p, e
+        if c == 123 or c == 91 or c == 60:
+            return False
+        if n <= 5 and (
+            (n == 4 and ops.starts(self.b, p, e, self.keys, 22, 4))
+            or (n == 5 and ops.starts(self.b, p, e, self.keys, 26, 5))
+            or (n == 4 and ops.starts(self.b, p, e, self.keys, 31, 4))
+        ):
+            return False
+        while p < e:
+            c = self.b[p]
+            if not (48 <= c <= 57 or c == 46 or c == 101 or c == 43 or c == 45):
+                return True
+            p += 1
+        return False  # it may be a number
+
+    def _pod(self, p: int, e: int) -> bool:
+        """A pod's name, namespace and uid in b[p:e], as `name_namespace(uid)` or `namespace/name`; ASCII."""
+        self.space_at = self.space_end = self.uid_at = self.uid_end = p
+        q = p
+        slash = under = -1
+        while q < e:
+            c = self.b[q]
+            if c <= 32 or c >= 127 or c == 44 or c == 91 or c == 93 or c == 123 or c == 125:
+                return False
+            if c == 47:
+                if slash >= 0 or under >= 0:
+                    return False
+                slash = q
+            elif c == 95:
+                if under >= 0 or slash >= 0:
+                    return False
+                under = q
+            elif c == 40 or c == 41:
+                break
+            q += 1
+        if under < 0:
+            if q < e:
+                return False
+            self.name_at, self.name_end = p, e
+            if slash >= 0:
+                self.space_end = slash
+                self.name_at = slash + 1
+                if self.space_end == self.space_at:
+                    return False
+            return self.name_end > self.name_at
+        if q == e or self.b[q] != 40 or self.b[e - 1] != 41 or under == p or under + 1 == q:
+            return False
+        self.name_at, self.name_end = p, under
+        self.space_at, self.space_end = under + 1, q
+        self.uid_at, self.uid_end = q + 1, e - 1
+        q += 1
+        while q < e - 1:
+            c = self.b[q]
+            if c <= 32 or c >= 127 or c == 40 or c == 41:
+                return False
+            q += 1
+        return True
+
+    def _converts(self, row: int, kind: int, p: int) -> bool:
+        """Whether all values of a typed record are sure to convert."""
+        span, hole = self.span_first[row], self.hole_first[kind]
+        while hole < self.hole_first[kind + 1]:
+            check, v, e = self.checks[hole], self.spans[2 * span], self.spans[2 * span + 1]
+            hole += 1
+            span += 1
+            if check == SURE or v < 0:
+                continue
+            v += p
+            e += p
+            if v < e and self.b[v] == 34:
+                if e - v < 2 or self.b[e - 1] != 34 or ops.find(self.b, 92, v, e) < e:
+                    return False
+                v += 1
+                e -= 1
+            if not self._passes(check, v, e):
+                return False
+        return True
+
+    def _passes(self, check: int, p: int, e: int) -> bool:
+        """Whether an unquoted value is sure to convert."""
+        if check == GO:
+            return self._go(p, e)
+        if p >= e:
+            return False
+        if check == WORD:
+            return ops.plain_end(self.b, p, e) == e
+        if check == POD:
+            return self._pod(p, e)
+        if e - p > 64:
+            return False
+        if check == BOOL:
+            n = e - p
+            return (n == 4 and ops.starts(self.b, p, e, self.keys, 22, 4)) or (
+                n == 5 and ops.starts(self.b, p, e, self.keys, 26, 5)
+            )
+        if check == DURATION:
+            return self._duration(p, e)
+        if self.b[p] == 45 or self.b[p] == 43:
+            p += 1
+        q = ops.digits(self.b, p, e, 18)
+        if q > p and q < e and check != INT and self.b[q] == 46:
+            p = q + 1
+            q = ops.digits(self.b, p, e, 18)
+        if check == QUANTITY and q > p and q < e and ops.find(self.keys, self.b[q], 35, 41) < 41:
+            q += 1
+            if q < e and self.b[q] == 105:
+                q += 1
+        return q == e and q > p
+
+    def _go(self, p: int, e: int) -> bool:
+        """Whether a value is sure to be read by go.py: what it reads, but without what it has to try twice; ASCII."""
+        if p == e:
+            return True
+        depth = 0
+        while True:
+            # At a value.
+            if p < e and self.b[p] == 38:
+                p += 1
+            c = self.b[p] if p < e else 0
+            if c == 109 and ops.starts(self.b, p, e, self.keys, 41, 4):
+                p += 3
+                c = _MAP
+            elif c == 91:
+                c = _LIST
+            elif c == 123:
+                c = _STRUCT if p + 1 < e and (self.b[p + 1] == 125 or self._key(p + 1, e, True) > 0) else _TUPLE
+            elif depth == 0:
+                return self.b[p - 1] != 38 and ops.valid_text(self.b, p, e) == 2
+            else:
+                return False
+            if depth == len(self.open):
+                return False
+            self.open[depth] = c
+            depth += 1
+            p += 1
+            # At a member, or behind one.
+            fresh = True
+            while True:
+                if p >= e:
+                    return False
+                kind = self.open[depth - 1]
+                if self.b[p] == (125 if kind == _STRUCT or kind == _TUPLE else 93):
+                    p += 1
+                    depth -= 1
+                    if depth == 0:
+                        return p == e
+                    fresh = False
+                    continue
+                if not fresh:
+                    if self.b[p] != 32:
+                        return False
+                    p += 1
+                if kind == _STRUCT or kind == _MAP:
+                    p = self._key(p, e, kind == _STRUCT)
+                    if p < 0:
+                        return False
+                c = self.b[p] if p < e else 0
+                if c == 38 or c == 91 or c == 123 or (c == 109 and ops.starts(self.b, p, e, self.keys, 41, 4)):
+                    break
+                p = self._scalar(p, e, kind)
+                if p < 0:
+                    return False
+                fresh = False
+
+    def _key(self, p: int, e: int, name: bool) -> int:
+        """Where the value behind `name:` or `key:` at p begins, or -1."""
+        q = p
+        while q < e:
+            c = self.b[q]
+            if c == 58:
+                return q + 1 if q > p else -1
+            if name:
+                letter = 65 <= c <= 90 or 97 <= c <= 122 or c == 95
+                if not letter and not (48 <= c <= 57 and q > p):
+                    return -1
+            elif c <= 32 or c >= 127 or c == 91 or c == 93 or c == 123 or c == 125:
+                return -1
+            q += 1
+        return -1
+
+    def _scalar(self, p: int, e: int, kind: int) -> int:
+        """Where the scalar at p ends, or -1."""
+        start = p
+        while p < e:
+            c = self.b[p]
+            if c >= 127 or c < 32 or c == 91 or c == 123:
+                return -1
+            if c == 93 or c == 125:
+                break
+            if c == 32 and (kind == _LIST or kind == _TUPLE or self._key(p + 1, e, kind == _STRUCT) > 0):
+                break
+            p += 1
+        return -1 if p == start and (kind == _LIST or kind == _TUPLE) else p
+
+    def _duration(self, p: int, e: int) -> bool:
+        """A Go duration: numbers, each with its unit; ASCII."""
+        if self.b[p] == 45:
+            p += 1
+        if p + 1 == e and self.b[p] == 48:
+            return True
+        if p == e:
+            return False
+        while p < e:
+            q = ops.digits(self.b, p, e, 18)
+            if q == p:
+                return False
+            if q < e and self.b[q] == 46:
+                p = q + 1
+                q = ops.digits(self.b, p, e, 18)
+                if q == p:
+                    return False
+            if q >= e:
+                return False
+            c = self.b[q]
+            p = q + 1
+            if c == 109 and p < e and self.b[p] == 115:
+                p += 1
+            elif c == 117 or c == 110:
+                if p >= e or self.b[p] != 115:
+                    return False
+                p += 1
+            elif c != 104 and c != 109 and c != 115:
+                return False
+        return True
+
+
+class Bits:
+    """Which values of a column are there, a bit a value, as Arrow lays it out."""
+
+    def __init__(self, rows: int) -> None:
+        self.rows = rows
+        self.found = bytearray((rows + 7) // 8)
+
+    def of(self, column: Any, none: int) -> bytearray:
+        """The bits of a column of int8, int32 or int64, in which `none` stands for no value."""
+        self.bits = self.found
+        if column.itemsize == 8:
+            self.q = column
+            with cython.nogil:
+                self._of_q(none)
+        elif column.itemsize == 4:
+            self.i = column
+            with cython.nogil:
+                self._of_i(none)
+        else:
+            self.b = column
+            with cython.nogil:
+                self._of_b(none)
+        return self.found
+
+    def _of_q(self, none: int) -> int:
+        row = 0
+        while row < self.rows:
+            if self.q[row] != none:
+                ops.put_bit(self.bits, row)
+            row += 1
+        return 0
+
+    def _of_i(self, none: int) -> int:
+        row = 0
+        while row < self.rows:
+            if self.i[row] != none:
+                ops.put_bit(self.bits, row)
+            row += 1
+        return 0
+
+    def _of_b(self, none: int) -> int:
+        row = 0
+        while row < self.rows:
+            if self.b[row] != none:
+                ops.put_bit(self.bits, row)
+            row += 1
+        return 0

@@ -1,0 +1,74 @@
+"""A table's cells: how they are laid out, and what their leaf has to know of a grammar."""
+
+from __future__ import annotations
+
+from array import array
+from typing import Final
+
+from kubelog.grammar.compile import Table
+from kubelog.message.decoder import Decoder
+from kubelog.message.vocabulary import Event
+
+# What is filled: numbers, codes (-1: none), and views, four numbers each: length, then the text itself, or its first four
+# bytes, the buffer and the place.
+VIEWS: Final = ("message", "signature", "pod", "namespace", "pod_uid", "container")
+COLUMNS: Final = {
+    "node": "i", "unit": "i", "pid": "q", "severity": "b", "thread": "q", "source_file": "i", "source_line": "i", "verdict": "b",
+    "kind": "i", "reason": "i", "time_source": "b", "year_source": "b", "line": "q", "offset": "q", **dict.fromkeys(VIEWS, "i"),
+}  # fmt: skip
+# The buffers that a view may point into.
+DATA, ARENA, SIGNATURES, WORDINGS = range(4)
+# How a value is looked at, to be sure that it converts.
+SURE, WORD, INT, FLOAT, BOOL, DURATION, POD, QUANTITY, GO = range(9)
+_CHECKS: Final = {
+    **dict.fromkeys(("text", "quoted", "path", "time", "error", "rest"), SURE),
+    **dict.fromkeys(("word", "uid", "id", "image"), WORD),
+    "int": INT, "float": FLOAT, "bool": BOOL, "duration": DURATION, "pod": POD,
+    "quantity": QUANTITY, "go": GO, "list": GO,
+}  # fmt: skip
+
+
+class Layout:
+    """What the leaf has to know of a grammar: a value a wording, and for holes a value a hole."""
+
+    def __init__(self) -> None:
+        self.hole_first = array("i", [0])
+        self.checks = array("b")  # a hole
+        self.slow = array("b")  # its fields are derived, or its time is read from its text
+        self.pod_hole, self.container_hole = array("i"), array("i")
+        self.event = array("i")  # code of the event's name
+        self.text_at, self.text_end = array("i"), array("i")  # the wording in `texts`
+        self.texts = b""
+
+
+def layout(table: Table, decoder: Decoder) -> Layout:
+    """What the leaf has to know of a grammar."""
+    found = Layout()
+    texts = b""
+    events = sorted({entry.event for entry in table.entries})
+    for number, entry in enumerate(table.entries):
+        cls = decoder.classes[entry.event]
+        types = decoder.types_of(number)
+        names = [name for name, _ in entry.holes]
+        checks = [SURE if name == "_" else _CHECKS.get(type_) for name, type_ in zip(names, types, strict=True)]
+        derived = cls.derive.__func__ is not Event.derive.__func__  # type: ignore[attr-defined]
+        other = {"container", "pod"} & entry.constants.keys()
+        odd = derived or None in checks or entry.style == "line" or bool(other)
+        found.checks.extend(check or SURE for check in checks)
+        found.slow.append(odd)
+        found.hole_first.append(len(found.checks))
+        pod = _hole(cls, names, "pod")
+        found.pod_hole.append(pod if pod >= 0 and checks[pod] == POD else -1)
+        container = _hole(cls, names, "container")
+        found.container_hole.append(container if container >= 0 and checks[container] in (SURE, WORD) else -1)
+        found.event.append(events.index(entry.event))
+        found.text_at.append(len(texts))
+        texts += entry.text.encode()
+        found.text_end.append(len(texts))
+    found.texts = texts
+    return found
+
+
+def _hole(cls: type[Event], names: list[str], field: str) -> int:
+    """The hole that is a field of the event, or -1."""
+    return max((i for i, name in enumerate(names) if name == field and name in cls.__struct_fields__), default=-1)

@@ -1,0 +1,214 @@
+"""Blocks → Arrow: a row a record, a column a field of `parse -o jsonl`. Needs the extra `table`.
+
+A leaf fills the cells; records that are not as usual are made as Records, and their cells taken from there: so a table says
+what the records say. Texts are views into the Block's bytes where the type allows it, and keep them alive.
+"""
+
+from __future__ import annotations
+
+from array import array
+from datetime import timedelta, timezone
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
+
+from kubelog.errors import MissingExtraError
+from kubelog.grammar.compile import Table
+from kubelog.ingest import ops
+from kubelog.ingest.block import NONE, REASONS, SEVERITIES, VERDICTS, Block, Dictionary, text
+from kubelog.ingest.calendar import micros
+from kubelog.ingest.clock import TIME_SOURCES, YEAR_SOURCES, Clock
+from kubelog.message.decoder import Decoder
+from kubelog.message.layout import VIEWS, WORDINGS, layout
+from kubelog.message.record import Record, RecordMaker
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+COLUMNS: Final = (
+    "time", "local_time", "time_source", "year_source", "node", "unit", "pid", "severity", "thread", "source_file",
+    "source_line", "verdict", "kind", "message", "signature", "reason", "pod", "namespace", "pod_uid", "container", "path",
+    "line", "offset",
+)  # fmt: skip
+_INTEGERS: Final = ("pid", "thread", "line", "offset")
+_CODES: Final = ("node", "unit", "source_file", "kind", "reason", "path")  # what is of unknown number
+_FIXED: Final = {
+    "time_source": TIME_SOURCES[1:], "year_source": YEAR_SOURCES[1:], "severity": SEVERITIES, "verdict": VERDICTS,
+}  # fmt: skip
+# The buffer, behind those of the leaf, that holds the texts of records that are not as usual.
+_ODD: Final = WORDINGS + 1
+
+
+def arrow() -> Any:
+    """pyarrow. Raises MissingExtraError."""
+    try:
+        import pyarrow as pa
+    except ImportError:
+        raise MissingExtraError("tables need pyarrow: pip install 'kubelog[table]'") from None
+    return pa
+
+
+class Tables:
+    """Makes Arrow tables of the Blocks of one engine.
+
+    With `views`, texts are string views into the Blocks' bytes; else they are copied.
+    """
+
+    def __init__(self, table: Table, decoder: Decoder, leaves: Any, views: bool = True) -> None:
+        self.pa = pa = arrow()
+        self.layout, self.leaves, self.views = layout(table, decoder), leaves, views
+        self.events = pa.array(sorted({entry.event for entry in table.entries}), pa.string())
+        self.fixed = {name: pa.array(values, pa.string()) for name, values in _FIXED.items()}
+        self.reasons = list(REASONS[1:])
+        self.texts = pa.py_buffer(self.layout.texts)
+
+    def schema(self, clock: Clock) -> pa.Schema:
+        """The columns and their types. Times are µs, aware where the zone is known."""
+        return _schema(_zone(clock), self.views)
+
+    def batch(self, block: Block, maker: RecordMaker) -> pa.RecordBatch:
+        """The records of a Block."""
+        return _Batch(self, block, maker).made()
+
+
+@lru_cache
+def _schema(zone: str | None, views: bool) -> Any:
+    pa = arrow()
+    types = dict.fromkeys(_INTEGERS, pa.int64()) | dict.fromkeys(VIEWS, pa.string_view() if views else pa.large_string())
+    types |= dict.fromkeys(_CODES, pa.dictionary(pa.int32(), pa.string())) | dict.fromkeys(_FIXED, pa.dictionary(pa.int8(), pa.string()))
+    types |= {"time": pa.timestamp("us", tz=zone), "local_time": pa.string(), "source_line": pa.int32()}
+    return pa.schema([(name, types[name]) for name in COLUMNS])
+
+
+def _zone(clock: Clock) -> str | None:
+    zone = clock.zone
+    if zone is None:
+        return None
+    if not isinstance(zone, timezone):
+        return str(zone)
+    minutes = zone.utcoffset(None) // timedelta(minutes=1)
+    return "UTC" if minutes == 0 else f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
+
+
+class _Names:
+    """The values of a dictionary column, those of odd records added."""
+
+    def __init__(self, values: list[str]) -> None:
+        self.values = values
+        self.codes: dict[str, int] = {}
+
+    def code(self, value: str | None) -> int:
+        if value is None:
+            return -1
+        if not self.codes:
+            self.codes = {value: code for code, value in enumerate(self.values)}
+        if value not in self.codes:
+            self.codes[value] = len(self.values)
+            self.values.append(value)
+        return self.codes[value]
+
+
+class _Batch:
+    """The columns of one Block while they are made."""
+
+    def __init__(self, tables: Tables, block: Block, maker: RecordMaker) -> None:
+        self.tables, self.pa, self.block, self.maker = tables, tables.pa, block, maker
+        self.rows = len(block)
+        self.leaf = tables.leaves.CellReader(tables.layout, block)
+        self.leaf.read()
+        self.out, self.missing = self.leaf.out, self.leaf.missing()
+        self.time = block.time
+        self.names = {"node": self._values(block.nodes), "unit": self._values(block.units), "source_file": self._values(block.files)}
+        self.reasons = _Names(list(tables.reasons))
+        self.odd_texts = bytearray()
+        self.local: dict[int, str | None] = {}
+        odd = self.leaf.odd_rows()
+        if odd:
+            self.time = array("q", block.time)
+            for row in odd:
+                self._patch(row, maker.record(block, row))
+        if maker.node is not None and "node" in self.missing:
+            self._default_node(maker.node)
+
+    def _values(self, names: Dictionary) -> _Names:
+        return _Names([text(value) for value in names.values(self.block.data)])
+
+    def _default_node(self, node: str) -> None:
+        code, column = self.names["node"].code(node), self.out["node"]
+        for row in range(self.rows):
+            if column[row] < 0:
+                column[row] = code
+
+    def _patch(self, row: int, record: Record) -> None:
+        """Take the cells of a row that is not as usual from its Record."""
+        self.time[row] = NONE if record.time is None else micros(record.time)
+        self.local[row] = record.local_time
+        self.out["time_source"][row] = TIME_SOURCES.index(record.time_source) - 1
+        self.out["year_source"][row] = YEAR_SOURCES.index(record.year_source) - 1
+        self.out["node"][row] = self.names["node"].code(record.node)
+        self.out["reason"][row] = self.reasons.code(record.reason)
+        for value, name in ((record.time, "time"), (record.time_source, "time_source"), (record.year_source, "year_source")):
+            if value is None:
+                self.missing.add(name)
+        for name in VIEWS:
+            value = getattr(record, name)
+            if value is None:
+                self.leaf.bits[name][row >> 3] &= ~(1 << (row & 7))
+                continue
+            if name in self.leaf.bits:
+                self.leaf.bits[name][row >> 3] |= 1 << (row & 7)
+            at = len(self.odd_texts)
+            self.odd_texts += value.encode("utf-8", "backslashreplace")
+            ops.put_view(self.out[name], 4 * row, self.odd_texts, at, len(self.odd_texts), _ODD)
+
+    def made(self) -> pa.RecordBatch:
+        pa, schema, rows = self.pa, self.tables.schema(self.maker.clock), self.rows
+        columns = {name: self._ints(schema.field(name).type, name, self.out[name]) for name in ("pid", "thread", "source_line")}
+        columns |= {name: self._ints(pa.int64(), name, self.out[name]) for name in ("line", "offset")}
+        columns["time"] = self._ints(schema.field("time").type, "time", self.time)
+        columns["local_time"] = self._local_times()
+        for name, values in self.tables.fixed.items():
+            columns[name] = self._coded(pa.int8(), name, values)
+        for name, names in self.names.items():
+            columns[name] = self._coded(pa.int32(), name, pa.array(names.values, pa.string()))
+        columns["kind"] = self._coded(pa.int32(), "kind", self.tables.events)
+        columns["reason"] = self._coded(pa.int32(), "reason", pa.array(self.reasons.values, pa.string()))
+        path = pa.array([self.block.path.encode("utf-8", "backslashreplace").decode()], pa.string())
+        zeros = pa.Array.from_buffers(pa.int32(), rows, [None, pa.py_buffer(bytes(4 * rows))])
+        columns["path"] = pa.DictionaryArray.from_arrays(zeros, path, safe=False)
+        columns |= self._texts(schema.field("message").type)
+        return pa.RecordBatch.from_arrays([columns[name] for name in COLUMNS], schema=schema)
+
+    def _ints(self, type_: Any, name: str, column: Any) -> Any:
+        bits = None
+        if name in self.missing:
+            none = -1 if column.itemsize < 8 else NONE
+            bits = self.pa.py_buffer(self.tables.leaves.Bits(self.rows).of(column, none))
+        return self.pa.Array.from_buffers(type_, self.rows, [bits, self.pa.py_buffer(column)])
+
+    def _coded(self, type_: Any, name: str, values: Any) -> Any:
+        return self.pa.DictionaryArray.from_arrays(self._ints(type_, name, self.out[name]), values, safe=False)
+
+    def _local_times(self) -> Any:
+        """Local times where the year is not known: `10-16T09:50:55.056703`."""
+        pa = self.pa
+        if "time" not in self.missing:
+            return pa.nulls(self.rows, pa.string())
+        from kubelog.ingest.calendar import local_text
+
+        found = []
+        for row in range(self.rows):
+            moment = self.block.since_year[row]
+            known = self.time[row] != NONE or moment == NONE
+            found.append(self.local[row] if row in self.local else None if known else local_text(moment))
+        return pa.array(found, pa.string())
+
+    def _texts(self, type_: Any) -> dict[str, Any]:
+        pa = self.pa
+        buffers = [self.block.data, self.block.arena, self.leaf.signatures, self.tables.texts, bytes(self.odd_texts)]
+        shared = [pa.py_buffer(buffer) for buffer in buffers]
+        columns = {}
+        for name in VIEWS:
+            bits = pa.py_buffer(self.leaf.bits[name]) if name in self.leaf.bits else None
+            made = pa.Array.from_buffers(pa.string_view(), self.rows, [bits, pa.py_buffer(self.out[name]), *shared])
+            columns[name] = made if self.tables.views else made.cast(type_)
+        return columns
