@@ -1,8 +1,15 @@
-# Both `make demo` and `make test` make their own virtual environment. Nothing else is needed but Python 3.11 or later.
+# Both `make demo` and `make test` make their own virtual environment. Nothing else is needed but Python 3.11 or later: where there
+# is a C compiler the leaves are compiled, else they are interpreted.
 
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install -qq
+# What is built from: a change of it installs anew, and compiles what changed.
+LEAVES := $(wildcard kubelog/*/*.pxd)
+SOURCES := pyproject.toml setup.py $(LEAVES) $(wildcard $(LEAVES:.pxd=.py))
+
+TELL := $(BIN)/python -c 'import sys; from kubelog import native; sys.exit(native.kind() != "compiled")' || \
+	echo "The leaves were not compiled: kubelog runs interpreted, many times slower." >&2
 
 # Set for every pip below, those that build a wheel too.
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -68,17 +75,20 @@ bench-tools:
 
 clean:
 	rm -rf $(VENV) .venv-bench benchmarks/build benchmarks/corpus build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache kubelog/grammar/table.bin
+	find kubelog -name '*.so' -delete
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # Stamps, so that a second run installs nothing.
-$(VENV)/core: pyproject.toml setup.py | $(BIN)/python
+$(VENV)/core: $(SOURCES) | $(BIN)/python
 	@echo "Installing kubelog into $(VENV) ..."
 	@$(INSTALL) --editable .
+	@$(TELL)
 	@touch $@
 
-$(VENV)/test: pyproject.toml setup.py | $(BIN)/python
+$(VENV)/test: $(SOURCES) | $(BIN)/python
 	@echo "Installing kubelog and what its tests need into $(VENV) ..."
 	@$(INSTALL) --editable '.[test]'
+	@$(TELL)
 	@touch $@ $(VENV)/core
 
 # The first Python that is new enough. Debian keeps the part that makes environments (ensurepip) in a package of its own.

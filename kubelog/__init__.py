@@ -5,7 +5,7 @@ The way of the data, a room a stage; a room knows only those to its left:
     bytes ─ingest─▶ Block ─klog─▶ headers, records ─message─▶ kinds, fields ─timeline─▶ Change, Incident ─view─▶ text · json · …
 """
 
-from kubelog import native  # isort: skip  (before any leaf is imported)
+from kubelog import native  # noqa: F401  # isort: skip  (before any leaf is imported)
 
 TYPE_CHECKING = False  # as in typing, which would cost more than the rest of this file
 if TYPE_CHECKING:

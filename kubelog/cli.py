@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import sys
 from collections.abc import Callable
@@ -32,6 +33,25 @@ class _Parser(argparse.ArgumentParser):
         raise SystemExit(USAGE)
 
 
+class _Help(argparse.HelpFormatter):
+    """argparse's own, which would import what says the terminal's width, and ask for it at each option."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=_columns() - 2)
+
+
+@functools.cache
+def _columns() -> int:
+    """Columns for help: what COLUMNS says, the terminal's, else 80."""
+    said = os.environ.get("COLUMNS", "")
+    if said.isascii() and said.isdigit() and int(said[:6]):
+        return int(said[:6])
+    try:
+        return os.get_terminal_size(sys.__stdout__.fileno()).columns or 80
+    except (AttributeError, ValueError, OSError):
+        return 80
+
+
 class _Version(argparse.Action):
     """Say the version and what runs: looked up when it is asked for, not at every start."""
 
@@ -54,7 +74,7 @@ def _options(parser: argparse.ArgumentParser) -> set[str]:
 def run(arguments: list[str]) -> int:
     """Run one command; the exit status: 0, 1 found by --fail-on, 2 usage, 3 some input could not be read."""
     try:
-        options = _parser().parse_args(arguments)
+        options = _parser(arguments).parse_args(arguments)
         out = Out(options.to)
         try:
             status: int = options.run(options, out)
@@ -92,12 +112,15 @@ def _grammar_error(error: GrammarError) -> list[str]:
 # Options
 
 
-def _parser() -> _Parser:
+def _parser(arguments: list[str]) -> _Parser:
+    """The parser for these arguments: only a command that they name gets its options, for making them takes a while."""
     parser = _Parser(
         prog="kubelog", description="Read what kubelets and API servers log, and say what happened.", allow_abbrev=False,
-        epilog="example: kubelog timeline node3-kubelet.log --year 2017",
+        epilog="example: kubelog timeline node3-kubelet.log --year 2017", formatter_class=_Help,
     )  # fmt: skip
-    parser.add_argument("--version", action=_Version, nargs=0, dest=argparse.SUPPRESS, help="say the version, and whether it is compiled")
+    parser.add_argument(
+        "--version", action=_Version, nargs=0, dest=argparse.SUPPRESS, help="show the version, and whether it is compiled"
+    )
     subcommands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
 
     def command(
@@ -106,74 +129,100 @@ def _parser() -> _Parser:
         help_: str,
         example: str,
         formats: str,
+        fill: Callable[[argparse.ArgumentParser], None],
         inputs: str = "*",
-    ) -> argparse.ArgumentParser:
-        one = subcommands.add_parser(name, help=help_, description=help_, epilog=f"example: {example}", allow_abbrev=False)
+    ) -> None:
+        one = subcommands.add_parser(
+            name, help=help_, description=help_, epilog=f"example: {example}", allow_abbrev=False, formatter_class=_Help
+        )
+        if name not in arguments:
+            return
         one.set_defaults(run=run)
-        names = formats.split()
-        one.add_argument("-o", "--output", choices=names, metavar="FORMAT", help=f"one of: {', '.join(names)}")
-        one.add_argument("--to", metavar="FILE", help="write to FILE instead of standard output")
-        one.add_argument("--grammar", metavar="DIR", help="further grammars: a directory or a file")
+        _output_options(one, formats)
         if inputs:
             one.add_argument(
                 "inputs", nargs=inputs, metavar="INPUT", help="file, directory, glob or - (standard input, the default)"
             )
-        return one
+        fill(one)
 
-    parse = command("parse", commands.parse, "Print every record.", "kubelog parse kubelet.log -o jsonl | jq .kind", "jsonl text")
-    parse.add_argument("--raw", action="store_true", help="with the raw text of each record")
-    timeline = command(
+    command(
+        "parse", commands.parse, "Print every record.", "kubelog parse kubelet.log -o jsonl | jq .kind", "jsonl text",
+        _parse_options,
+    )  # fmt: skip
+    command(
         "timeline", commands.timeline, "Tell the incidents: what happened, why, since when, is it over.",
-        "kubelog timeline node3-kubelet.log events.txt df.txt --year 2017", "text json markdown",
+        "kubelog timeline node3-kubelet.log events.txt df.txt --year 2017", "text json markdown", _timeline_options,
     )  # fmt: skip
-    timeline.add_argument("--lines", action="store_true", help="show the raw lines that prove each step")
-    tail = command(
+    command(
         "tail", commands.tail, "Follow a log and tell incidents as they open, evolve and close.",
-        "journalctl -f -u kubelet | kubelog tail", "text jsonl", "?",
+        "journalctl -f -u kubelet | kubelog tail", "text jsonl", _tail_options, "?",
     )  # fmt: skip
-    tail.add_argument("--state", metavar="FILE", help="keep what is known in FILE, and go on from it at the next start")
-    coverage = command(
-        "coverage", commands.coverage, "How much of a log is understood.", "kubelog coverage /var/log/kubelet.log", "text json"
-    )
-    config = command(
+    command(
+        "coverage", commands.coverage, "How much of a log is understood.", "kubelog coverage /var/log/kubelet.log", "text json",
+        _log_options,
+    )  # fmt: skip
+    command(
         "config", commands.config, "The kubelet's settings and eviction thresholds at each start, and what changed.",
-        "journalctl -b -u kubelet | kubelog config", "text json",
+        "journalctl -b -u kubelet | kubelog config", "text json", _log_options,
     )  # fmt: skip
-    for one in (parse, timeline, tail, coverage, config):
-        _log_options(one)
-    for one in (timeline, tail):
-        one.add_argument("--fail-on", metavar="KIND|SEVERITY", help="exit 1 where an incident of this kind or severity was told")
-    explain = command(
-        "explain",
-        commands.explain,
-        "Stage by stage how a line is read.",
-        "kubelog explain 'W1016 09:50:55.056703 …'",
-        "text json",
-        "",
-    )
-    explain.add_argument("line", nargs="?", default="-", metavar="LINE", help="the line, or - for standard input")
-    explain.add_argument("--year", type=_year, metavar="Y", help="the year of the line")
-    explain.add_argument("--tz", metavar="Z", help="zone of the line: Europe/Paris, UTC, +08:00")
-    grammar = subcommands.add_parser(
-        "grammar",
-        help="Check, list and show grammars.",
-        description="Check, list and show grammars.",
-        allow_abbrev=False,
-    )
+    command(
+        "explain", commands.explain, "Stage by stage how a line is read.", "kubelog explain 'W1016 09:50:55.056703 …'",
+        "text json", _explain_options, "",
+    )  # fmt: skip
+    help_ = "Check, list and show grammars."
+    grammar = subcommands.add_parser("grammar", help=help_, description=help_, allow_abbrev=False, formatter_class=_Help)
+    if "grammar" in arguments:
+        _grammar_verbs(grammar)
+    return parser
+
+
+def _grammar_verbs(grammar: argparse.ArgumentParser) -> None:
     verbs = grammar.add_subparsers(dest="verb", metavar="VERB", required=True, parser_class=_Parser)
-    for name, run_, help_, argument in (
+    for name, run, help_, argument in (
         ("check", commands.grammar_check, "Read grammars and run their samples on both engines.", "PATH"),
         ("list", commands.grammar_list, "The events, and how many wordings each has.", ""),
         ("show", commands.grammar_show, "An event: what it means, its fields and wordings.", "EVENT"),
     ):
-        verb = verbs.add_parser(name, help=help_, description=help_, epilog=f"example: kubelog grammar {name}", allow_abbrev=False)
-        verb.set_defaults(run=run_)
-        verb.add_argument("-o", "--output", choices=["text", "json"], metavar="FORMAT", help="one of: text, json")
-        verb.add_argument("--to", metavar="FILE", help="write to FILE instead of standard output")
-        verb.add_argument("--grammar", metavar="DIR", help="further grammars: a directory or a file")
+        epilog = f"example: kubelog grammar {name}"
+        verb = verbs.add_parser(name, help=help_, description=help_, epilog=epilog, allow_abbrev=False, formatter_class=_Help)
+        verb.set_defaults(run=run)
+        _output_options(verb, "text json")
         if argument:
             verb.add_argument("what", nargs="?" if name == "check" else None, metavar=argument)
-    return parser
+
+
+def _output_options(one: argparse.ArgumentParser, formats: str) -> None:
+    names = formats.split()
+    one.add_argument("-o", "--output", choices=names, metavar="FORMAT", help=f"one of: {', '.join(names)}")
+    one.add_argument("--to", metavar="FILE", help="write to FILE instead of standard output")
+    one.add_argument("--grammar", metavar="DIR", help="further grammars: a directory or a file")
+
+
+def _parse_options(one: argparse.ArgumentParser) -> None:
+    one.add_argument("--raw", action="store_true", help="with the raw text of each record")
+    _log_options(one)
+
+
+def _timeline_options(one: argparse.ArgumentParser) -> None:
+    one.add_argument("--lines", action="store_true", help="show the raw lines that prove each step")
+    _log_options(one)
+    _fail_on(one)
+
+
+def _tail_options(one: argparse.ArgumentParser) -> None:
+    one.add_argument("--state", metavar="FILE", help="keep what is known in FILE, and go on from it at the next start")
+    _log_options(one)
+    _fail_on(one)
+
+
+def _fail_on(one: argparse.ArgumentParser) -> None:
+    one.add_argument("--fail-on", metavar="KIND|SEVERITY", help="exit 1 where an incident of this kind or severity was told")
+
+
+def _explain_options(one: argparse.ArgumentParser) -> None:
+    one.add_argument("line", nargs="?", default="-", metavar="LINE", help="the line, or - for standard input")
+    one.add_argument("--year", type=_year, metavar="Y", help="the year of the line")
+    one.add_argument("--tz", metavar="Z", help="zone of the line: Europe/Paris, UTC, +08:00")
 
 
 def _log_options(one: argparse.ArgumentParser) -> None:
@@ -188,9 +237,16 @@ def _log_options(one: argparse.ArgumentParser) -> None:
     one.add_argument("--severity", metavar="S", help="only these severities, such as WEF")
     one.add_argument("--since", type=_time, metavar="T", help="only records at T or later")
     one.add_argument("--until", type=_time, metavar="T", help="only records at T or earlier")
+    one.add_argument("--jobs", type=_count, metavar="N", help="threads that read (default: the cores)")
     one.add_argument(
         "--engine", choices=["scanner", "reference"], default="scanner", metavar="E", help="scanner or reference (slow)"
     )
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:6]) <= 1024:
+        raise argparse.ArgumentTypeError(f"expected a number from 1 to 1024, found {text!r}")
+    return int(text)
 
 
 def _year(text: str) -> int:

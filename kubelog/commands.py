@@ -14,8 +14,9 @@ from kubelog.view.out import Out, complain
 
 if TYPE_CHECKING:
     # What reads logs is imported by the command that is run: --help needs none of it.
+    from kubelog.ingest.block import Block
     from kubelog.ingest.sources import Source
-    from kubelog.message.record import Record
+    from kubelog.message.record import Record, RecordMaker
     from kubelog.pipeline import Log
     from kubelog.timeline import Change, Correlator
 
@@ -48,7 +49,10 @@ def _log(options: argparse.Namespace, sources: list[Source]) -> Log:
         raise UsageError(f"{options.kind!r} is no kind of this grammar; {suggest(options.kind, known)}".rstrip("; "))
     # The clock is read here and nowhere else, and only where nothing in the input says the year.
     now = options.now or datetime.now()
-    return Log(sources, engine, year=options.year, tz=options.tz, node=options.node, now=now, at=options.at, where=where)
+    return Log(
+        sources, engine, year=options.year, tz=options.tz, node=options.node, now=now, at=options.at, where=where,
+        jobs=options.jobs,
+    )  # fmt: skip
 
 
 def _opened(options: argparse.Namespace) -> tuple[Log, bool]:
@@ -75,6 +79,9 @@ def _status(log: Log, failed: bool, found: bool = False) -> int:
 
 def parse(options: argparse.Namespace, out: Out) -> int:
     log, failed = _opened(options)
+    if options.output in ("csv", "parquet", "arrow"):
+        _tables(log, options.output, out)
+        return _status(log, failed)
     if (options.output or ("text" if out.is_terminal else "jsonl")) == "text":
         from kubelog.view import text
 
@@ -93,6 +100,15 @@ def parse(options: argparse.Namespace, out: Out) -> int:
     return _status(log, failed)
 
 
+def _tables(log: Log, output: str, out: Out) -> None:
+    """A table of the records; a pipe's as it comes."""
+    from kubelog.view import files
+
+    if output != "csv" and out.is_terminal:
+        raise UsageError(f"{output} is not for terminals: name a file with --to, or pipe it on")
+    files.write(log.batches(), log.schema, output, out.binary, out.is_terminal)
+
+
 def _follow(log: Log, show: Callable[[Record], None], out: Out) -> None:
     """A pipe, record by record: what came is shown at once when the pipe falls silent."""
     from kubelog.ingest.follow import POLL_S, pipe
@@ -103,18 +119,20 @@ def _follow(log: Log, show: Callable[[Record], None], out: Out) -> None:
     total = 0
     for piece in pipe(POLL_S):
         total += len(piece or b"")
-        _show_block(log, reader.push(piece or b"", settle=piece is None), maker, show)
+        _show_blocks(log, reader.push(piece or b"", settle=piece is None), maker, show)
         out.flush()
-    _show_block(log, reader.push(b"", final=True), maker, show)
+    _show_blocks(log, reader.push(b"", final=True), maker, show)
     if not total:
         log.empty.append(source.path)
 
 
-def _show_block(log: Log, block: Any, maker: Any, show: Callable[[Record], None]) -> None:
-    for row in range(len(block)):
-        record = maker.record(block, row)
-        if not log.where or log.where.admits(record):
-            show(record)
+def _show_blocks(log: Log, blocks: list[Block], maker: RecordMaker, show: Callable[[Record], None]) -> None:
+    for block in blocks:
+        log.engine.messages(block)
+        for row in range(len(block)):
+            record = maker.record(block, row)
+            if not log.where or log.where.admits(record):
+                show(record)
 
 
 def timeline(options: argparse.Namespace, out: Out) -> int:
@@ -139,6 +157,7 @@ def timeline(options: argparse.Namespace, out: Out) -> int:
 
 def _kept(source: Source) -> Source:
     """Standard input, kept so that it can be read again."""
+    from kubelog.ingest.block import Block
     from kubelog.ingest.sources import Source
 
     if source.path != "-":
@@ -154,6 +173,7 @@ def _fails(wanted: str | None, kind: str, severity: str) -> bool:
 
 def tail(options: argparse.Namespace, out: Out) -> int:
     from kubelog.ingest.follow import grow, pipe
+    from kubelog.ingest.block import Block
     from kubelog.ingest.sources import Source
     from kubelog.live import LiveReader
     from kubelog.timeline import WANTED

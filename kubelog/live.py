@@ -49,15 +49,18 @@ class LiveReader:
 
         Where the whole record turns out to be none, a plain Event takes it back.
         """
-        block = self.reader.push(data, final)
-        for event in self.feed.read(block, self.maker):
-            if _said(self.early.pop(event.seen.offset, None)) != _said(event):
-                yield event
+        for block in self.reader.push(data, final):
+            self.reader.engine.messages(block)
+            for event in self.feed.read(block, self.maker):
+                if _said(self.early.pop(event.seen.offset, None)) != _said(event):
+                    yield event
         for offset in [offset for offset in self.early if offset < self.reader.offset]:
             yield Event(seen=self.early.pop(offset).seen)
         self.ahead = self.feed.fork()
         told = set()
-        for event in self.ahead.read(self.reader.pending(), self.maker):
+        pending = self.reader.pending()
+        self.reader.engine.messages(pending)
+        for event in self.ahead.read(pending, self.maker):
             told.add(event.seen.offset)
             if _said(self.early.get(event.seen.offset)) != _said(event):
                 self.early[event.seen.offset] = event

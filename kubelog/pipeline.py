@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from kubelog.engines import Engine, engine
 from kubelog.errors import InputError, UsageError
@@ -26,11 +27,18 @@ from kubelog.message.record import Record, RecordMaker
 from kubelog.message.vocabulary import Event, Heard
 from kubelog.reader import Reader
 from kubelog.timeline.changes import Timeline
+from kubelog.workers import cores, ordered
 
 if TYPE_CHECKING:
     import pandas as pd
+    import polars as pl
+    import pyarrow as pa
 
+    from kubelog.message.table import EventTables, Tables
     from kubelog.timeline import Change
+
+
+T = TypeVar("T")
 
 
 class Log:
@@ -47,8 +55,12 @@ class Log:
         now: datetime | None = None,
         at: datetime | None = None,
         where: Filter | None = None,
+        jobs: int | None = None,
     ) -> None:
+        if jobs is not None and jobs < 1:
+            raise UsageError(f"expected a number of jobs from 1, found {jobs}")
         self.sources, self.engine = sources, engine
+        self.jobs = jobs or cores()
         self.year, self.tz, self.node, self.now, self.at = year, tz, node, now, at
         self.where = where or Filter()
         self.errors: list[InputError] = []  # inputs that could not be read to their end, after an iteration
@@ -72,23 +84,35 @@ class Log:
 
     def blocks(self) -> Iterator[tuple[Block, RecordMaker]]:
         """The Blocks of all inputs in order. An input that breaks off is told in `errors`; what could be read is delivered."""
+        return self.made(lambda block, maker: (block, maker))
+
+    def made(self, make: Callable[[Block, RecordMaker], T]) -> Iterator[T]:
+        """What is made of each Block, in order; side by side where there are several jobs."""
         self.errors, self.notes, self.empty = [], [], []
-        for source in self.sources:
-            yield from self.blocks_of(source)
+        return self._finished((item for source in self.sources for item in self._joined(source)), make)
 
     def blocks_of(self, source: Source) -> Iterator[tuple[Block, RecordMaker]]:
         """The Blocks of one input."""
+        return self._finished(self._joined(source), lambda block, maker: (block, maker))
+
+    def _finished(self, blocks: Iterable[tuple[Block, RecordMaker]], make: Callable[[Block, RecordMaker], T]) -> Iterator[T]:
+        def finish(item: tuple[Block, RecordMaker]) -> T:
+            self.engine.messages(item[0])
+            return make(*item)
+
+        return ordered(blocks, finish, self.jobs)
+
+    def _joined(self, source: Source) -> Iterator[tuple[Block, RecordMaker]]:
+        """The Blocks of one input, but for their messages."""
         reader = self.reader(source)
         maker = self.maker(reader.clock)
         try:
             for chunk in source.read():
-                block = reader.push(chunk)
-                if len(block):
+                for block in reader.push(chunk):
                     yield block, maker
         except InputError as error:
             self.errors.append(error)
-        block = reader.push(b"", final=True)
-        if len(block):
+        for block in reader.push(b"", final=True):
             yield block, maker
         if reader.offset == 0 and not any(error.path == source.path for error in self.errors):
             self.empty.append(source.path)
@@ -109,7 +133,7 @@ class Log:
                     yield record
 
     def events(self, kind: str) -> Events:
-        """The typed events of one kind; its fields are columns in `to_pandas`."""
+        """The typed events of one kind; as a table, its fields are columns."""
         known = {entry.event for entry in self.engine.table.entries}
         if kind not in known:
             from kubelog.grammar.notation import suggest
@@ -117,11 +141,54 @@ class Log:
             raise UsageError(f"{kind!r} is no kind of this grammar; {suggest(kind, known)}")
         return Events(self, kind)
 
-    def to_pandas(self) -> pd.DataFrame:
-        """A row a record: the columns of `parse -o jsonl`; path, line and offset instead of origin, no fields and pairs."""
-        from kubelog.message.frame import records_frame
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Arrow batches, a row a record: as `to_arrow`, a Block at a time."""
+        from kubelog.message.table import admitted
 
-        return records_frame(self)
+        tables, where = self._tables, self.where
+
+        def make(block: Block, maker: RecordMaker) -> pa.RecordBatch:
+            return admitted(tables.batch(block, maker), where) if where else tables.batch(block, maker)
+
+        return self.made(make)
+
+    @cached_property
+    def _tables(self) -> Tables:
+        from kubelog.message.table import Tables
+
+        return Tables(self.engine.table, self.engine.decoder, self.engine.leaves)
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns of `to_arrow` and their types."""
+        return self._tables.schema(self._clock(Source("-", lambda: iter(()))))
+
+    def to_arrow(self) -> pa.Table:
+        """A row a record: the columns of `parse -o jsonl`; path, line and offset instead of origin, no fields and pairs.
+
+        Times are µs, aware where the zone is known; texts are string views into the input's bytes, names dictionaries.
+        """
+        from kubelog.message.table import arrow
+
+        return arrow().Table.from_batches(list(self.batches()), self.schema)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """`to_arrow` as a frame."""
+        from kubelog.message.table import to_pandas
+
+        return to_pandas(self.to_arrow())
+
+    def to_polars(self) -> pl.DataFrame:
+        """`to_arrow` as a frame of polars, which is to be installed apart."""
+        from kubelog.message.table import to_polars
+
+        return to_polars(self.to_arrow())
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """The Arrow stream interface: `polars.DataFrame(log)`, `duckdb.sql("from log")`."""
+        from kubelog.message.table import arrow
+
+        return arrow().RecordBatchReader.from_batches(self.schema, self.batches()).__arrow_c_stream__(requested_schema)
 
     def coverage(self) -> Coverage:
         """How much of the log was understood."""
@@ -198,7 +265,7 @@ class Log:
 
 
 class Events:
-    """The events of one kind in a Log: iterable; `to_pandas` has the typed fields as columns."""
+    """The events of one kind in a Log: iterable; as a table, its typed fields are columns."""
 
     def __init__(self, log: Log, kind: str) -> None:
         self.log, self.kind = log, kind
@@ -214,11 +281,45 @@ class Events:
                 if made is not None:
                     yield made[0]
 
-    def to_pandas(self) -> pd.DataFrame:
-        """time, node, unit, path, line and the kind's fields."""
-        from kubelog.message.frame import events_frame
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Arrow batches, a row an event: as `to_arrow`, a Block at a time."""
+        tables, where = self._tables, self.log.where
+        return self.log.made(lambda block, maker: tables.batch(block, maker, where))
 
-        return events_frame(self, self.log.engine.decoder.classes[self.kind])
+    @cached_property
+    def _tables(self) -> EventTables:
+        from kubelog.message.table import EventTables
+
+        return EventTables(self.log._tables, self.log.engine.decoder, self.log.engine.table, self.kind)
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns of `to_arrow` and their types."""
+        return self._tables.schema(self.log._clock(Source("-", lambda: iter(()))))
+
+    def to_arrow(self) -> pa.Table:
+        """A row an event: time, node, unit, the kind's fields, path and line."""
+        from kubelog.message.table import arrow
+
+        return arrow().Table.from_batches(list(self.batches()), self.schema)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """`to_arrow` as a frame."""
+        from kubelog.message.table import to_pandas
+
+        return to_pandas(self.to_arrow())
+
+    def to_polars(self) -> pl.DataFrame:
+        """`to_arrow` as a frame of polars, which is to be installed apart."""
+        from kubelog.message.table import to_polars
+
+        return to_polars(self.to_arrow())
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """The Arrow stream interface."""
+        from kubelog.message.table import arrow
+
+        return arrow().RecordBatchReader.from_batches(self.schema, self.batches()).__arrow_c_stream__(requested_schema)
 
 
 Input = str | os.PathLike[str]
@@ -233,18 +334,20 @@ def read(
     at: datetime | None = None,
     grammar: Input | None = None,
     engine: str = "scanner",
+    jobs: int | None = None,
 ) -> Log:
     """A Log of files, directories, globs or `-` (standard input).
 
     `year` of the first line; without it that of the file's age, or of `now` where the input is a pipe; else times stay
     unknown. `tz` a zone's name or offset: then times are aware. `node` names lines that name none. `at` says when the
-    ages in tables were taken. `grammar` is a directory or file of further grammars. Raises InputError, UsageError,
+    ages in tables were taken. `grammar` is a directory or file of further grammars. `jobs` threads read, by default as many
+    as there are cores. Raises InputError, UsageError,
     GrammarError at once.
     """
     sources, errors = expand(inputs)
     if errors:
         raise errors[0]
-    return Log(sources, load_grammar(grammar, engine), year=year, tz=tz, node=node, now=now, at=at)
+    return Log(sources, load_grammar(grammar, engine), year=year, tz=tz, node=node, now=now, at=at, jobs=jobs)
 
 
 def load_grammar(path: Input | None = None, engine_name: str = "scanner") -> Engine:

@@ -1,24 +1,31 @@
-"""bytes of one input → Blocks of complete records: the driver that calls ingest, klog and message over the same Block."""
+"""bytes of one input → Blocks of complete records: the driver that calls ingest and klog over the same Block."""
 
 from __future__ import annotations
 
 from kubelog.engines import Engine
-from kubelog.ingest.block import Block
+from kubelog.ingest.block import MAX_LINE, Block
 from kubelog.ingest.clock import Clock
+
+# Of a line that is too long these bytes are kept: enough to see that it is, with or without \r.
+_KEPT = MAX_LINE + 2
 
 
 class Reader:
-    """bytes of one input, in any pieces → Blocks of complete records. Where the pieces are cut does not matter."""
+    """bytes of one input, in any pieces → Blocks of complete records. Where the pieces are cut does not matter.
+
+    The last step, `Engine.messages`, is left to the caller: it needs nothing but its Block, so another thread may do it.
+    """
 
     def __init__(self, engine: Engine, path: str, clock: Clock) -> None:
         self.engine, self.path, self.clock = engine, path, clock
         self.held = b""  # bytes whose records a later line may still continue
+        self.dropped = 0  # bytes behind them of a line that is too long, which goes on
         self.offset, self.line = 0, 1  # of held[0]
         self._begin()
 
     def go_on(self, offset: int, line: int) -> None:
         """Go on with the input's bytes from `offset`, where this line begins."""
-        self.offset, self.line, self.held = offset, line, b""
+        self.offset, self.line, self.held, self.dropped = offset, line, b"", 0
         self._begin()
 
     def _begin(self) -> None:
@@ -32,30 +39,47 @@ class Reader:
             self.engine.lines(self.block)
             self.joiner.run()
 
-    def push(self, data: bytes, final: bool = False, settle: bool = False) -> Block:
-        """The records that are complete now; with `final` all of them, with `settle` all whole lines. The Block may be empty."""
-        self.held += data
-        self._grow(len(self.held) if final else self.held.rfind(b"\n") + 1)
+    def push(self, data: bytes, final: bool = False, settle: bool = False) -> list[Block]:
+        """The records that are complete now; with `final` all of them, with `settle` all whole lines."""
+        blocks = []
+        while self.dropped:
+            # The rest of a line that is too long; nothing behind it continues a record before it.
+            end = data.find(b"\n")
+            self.dropped += len(data) if end < 0 else end
+            if end < 0 and not final:
+                return blocks
+            self.held += b"" if end < 0 else b"\n"
+            data = b"" if end < 0 else data[end + 1 :]
+            blocks += self._settled(len(self.held), True)
+        self.held = self.held + data if self.held else data
+        whole = self.held.rfind(b"\n") + 1
+        if len(self.held) - whole > _KEPT and not final:
+            self.dropped = len(self.held) - whole - _KEPT
+            self.held = self.held[: whole + _KEPT]
+        blocks += self._settled(len(self.held) if final else whole, final or settle)
+        return blocks
+
+    def _settled(self, stop: int, final: bool) -> list[Block]:
+        """The Block of the records in held[:stop] that are complete, if any are."""
+        self._grow(stop)
         block = self.block
-        settled = self.joiner.settle(final or settle, block)
+        settled = self.joiner.settle(final, block)
         if not settled:
-            return Block(b"", self.path, self.offset, self.line)
-        self._finish(block, self.clock)
+            return []
+        self.clock.read(block, self.engine.leaves.TimeReader)
         taken = block.at[settled]
+        if settled == block.lines and stop == len(self.held):
+            block.dropped, self.dropped = self.dropped, 0
         self.held = self.held[taken:]
-        self.offset += taken
+        self.offset += taken + block.dropped
         self.line += settled
         self._begin()
-        return block
+        return [block]
 
     def pending(self) -> Block:
         """The records of the whole lines that are held, as they are so far."""
         self._grow(self.held.rfind(b"\n") + 1)
         rows = self.block.without_records()
         self.joiner.settle(True, rows)
-        self._finish(rows, self.clock.fork())
+        self.clock.fork().read(rows, self.engine.leaves.TimeReader)
         return rows
-
-    def _finish(self, block: Block, clock: Clock) -> None:
-        clock.read(block, self.engine.leaves.TimeReader)
-        self.engine.messages(block)

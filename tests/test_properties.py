@@ -229,8 +229,9 @@ def test_what_a_record_is_settled_as_is_what_it_stays(scanner: Engine, data: byt
     maker = log.maker(reader.clock)
     found = []
     for line in [*data.splitlines(keepends=True), None]:
-        block = reader.push(line or b"", final=line is None)
-        found += [maker.record(block, row) for row in range(len(block))]
+        for block in reader.push(line or b"", final=line is None):
+            scanner.messages(block)
+            found += [maker.record(block, row) for row in range(len(block))]
     assert said(iter(found)) == said(log_of(scanner, data))
 
 

@@ -23,4 +23,4 @@ def grown(code: str, old: array[int], size: int) -> array[int]:
 
 def zeros(code: str, size: int) -> array[int]:
     """A column of zeros."""
-    return array(code, bytes(size * _LIKE[code].itemsize))
+    return ops.cleared(_LIKE[code], size)

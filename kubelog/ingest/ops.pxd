@@ -127,6 +127,11 @@ cdef extern from *:
       while (p < e && b[p] != c && b[p] != d && b[p] != f) p++;
       return p;
     }
+    KL Py_ssize_t kl_run(kl_text b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e, kl_text stops, Py_ssize_t n_stops) {
+      if (!kl_inside(size, p, e) || n_stops != 256) return e;
+      while (p < e && !stops[b[p]]) p++;
+      return p;
+    }
     KL Py_ssize_t kl_text_behind(kl_text b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e) {
       return p == e ? p : kl_inside(size, p, e) && b[p] == 32 ? p + 1 : -1;
     }
@@ -215,6 +220,7 @@ cdef extern from *:
     int kl_clock(const unsigned char *b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e) noexcept nogil
     Py_ssize_t kl_closing_quote(const unsigned char *b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e) noexcept nogil
     Py_ssize_t kl_any(const unsigned char *b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e, unsigned char c, unsigned char d, unsigned char f) noexcept nogil
+    Py_ssize_t kl_run(const unsigned char *b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e, const unsigned char *stops, Py_ssize_t n_stops) noexcept nogil
     Py_ssize_t kl_text_behind(const unsigned char *b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e) noexcept nogil
     Py_ssize_t kl_lookup(const int *slots, Py_ssize_t n_slots, const int *spans, Py_ssize_t n_spans, const unsigned char *text, Py_ssize_t tsize, const unsigned char *b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e) noexcept nogil
     int kl_valid_text(const unsigned char *b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e) noexcept nogil
@@ -225,6 +231,8 @@ ctypedef const unsigned char *Text
 
 cdef inline array empty(array like, Py_ssize_t size):
     return clone(like, size, False)
+cdef inline array cleared(array like, Py_ssize_t size):
+    return clone(like, size, True)
 cdef inline Py_ssize_t find(const unsigned char[::1] b, int c, Py_ssize_t p, Py_ssize_t e) noexcept nogil:
     return kl_find(<Text> b._data, b.shape[0], c, p, e)
 cdef inline Py_ssize_t seek(const unsigned char[::1] b, int c, Py_ssize_t p, Py_ssize_t e) noexcept nogil:
@@ -253,6 +261,8 @@ cdef inline Py_ssize_t key_end(const unsigned char[::1] b, Py_ssize_t p, Py_ssiz
     return kl_any(<Text> b._data, b.shape[0], p, e, 61, 34, 10)
 cdef inline Py_ssize_t plain_end(const unsigned char[::1] b, Py_ssize_t p, Py_ssize_t e) noexcept nogil:
     return kl_any(<Text> b._data, b.shape[0], p, e, 32, 9, 10)
+cdef inline Py_ssize_t run(const unsigned char[::1] b, Py_ssize_t p, Py_ssize_t e, const unsigned char[::1] stops) noexcept nogil:
+    return kl_run(<Text> b._data, b.shape[0], p, e, <Text> stops._data, stops.shape[0])
 cdef inline Py_ssize_t text_behind(const unsigned char[::1] b, Py_ssize_t p, Py_ssize_t e) noexcept nogil:
     return kl_text_behind(<Text> b._data, b.shape[0], p, e)
 cdef inline Py_ssize_t first_of(const unsigned char[::1] b, Py_ssize_t p, Py_ssize_t e, const unsigned char[::1] pool, const int[::1] literals, const int[::1] chosen) except -2 nogil:

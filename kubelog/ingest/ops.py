@@ -18,6 +18,11 @@ def empty(like: array[int], size: int) -> array[int]:
     return array(like.typecode, bytes(size * like.itemsize))
 
 
+def cleared(like: array[int], size: int) -> array[int]:
+    """An array of zeros for a column."""
+    return array(like.typecode, bytes(size * like.itemsize))
+
+
 def find(b: bytes, c: int, p: int, e: int) -> int:
     """Where the byte c first stands in b[p:e], else e."""
     q = b.find(c, p, e)
@@ -114,6 +119,13 @@ def key_end(b: bytes, p: int, e: int) -> int:
 def plain_end(b: bytes, p: int, e: int) -> int:
     """Where the first blank, tab or newline of b[p:e] stands, else e."""
     while p < e and b[p] != 32 and b[p] != 9 and b[p] != 10:
+        p += 1
+    return p
+
+
+def run(b: bytes, p: int, e: int, stops: bytes) -> int:
+    """The end of the run of bytes at p that are no stops: `stops` has a byte for each, 0 for those of the run."""
+    while p < e and not stops[b[p]]:
         p += 1
     return p
 

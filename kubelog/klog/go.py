@@ -2,25 +2,27 @@
 
     value  = [ "&" ] ( struct | list | map ) | scalar
     struct = "{" [ name ":" value { " " name ":" value } ] "}"      {Signal:memory.available GracePeriod:0s}
+           | "{" [ value { " " value } ] "}"                         {a b {X:1}}, of fields without names
     list   = "[" [ value { " " value } ] "]"                         [a b {X:1}]
     map    = "map[" [ key ":" value { " " key ":" value } ] "]"      map[pods:{} cpu:100m]
     scalar = any text: in a struct or map up to the next " name:", in a list up to the next blank
 
 %+v does not quote text, so a text that looks like a field is read as one. Scalars stay text; numbers in JSON are
-numbers.
+numbers. tests/test_go.py says the same with pyparsing.
 """
 
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any
+import re
+from typing import Any
 
 import msgspec
 
 from kubelog.grammar.compile import MAX_DEPTH
 
-if TYPE_CHECKING:
-    import pyparsing as pp
+# A value and where it ends; None where it is none.
+Found = tuple[Any, int] | None
 
 
 def parse(text: str) -> Any:
@@ -30,60 +32,77 @@ def parse(text: str) -> Any:
             return msgspec.json.decode(text)
         except (msgspec.DecodeError, RecursionError):
             pass
-    # No configuration nests like that, and a reader must not be driven into deep recursion.
-    if _depth(text) > MAX_DEPTH:
-        raise ValueError("nested too deeply")
-    import pyparsing as pp
-
-    try:
-        found = _grammar().parse_string(text, parse_all=True)
-    except pp.ParseException as error:
-        raise ValueError(f"expected Go's %+v, found {text[error.loc : error.loc + 20]!r} at {error.loc}") from None
-    return found[0]
+    found, end = _Reader(text).value(0, 0) or _up_to(_tokens().scalar, text, 0)
+    if text[end:].strip(" \t\r\n"):
+        raise ValueError(f"expected Go's %+v, found {text[end : end + 20]!r} at {end}")
+    return found
 
 
-def _depth(text: str) -> int:
-    depth = most = 0
-    for character in text:
-        if character in "{[":
-            depth += 1
-            most = max(most, depth)
-        elif character in "}]":
-            depth -= 1
-    return most
+class _Tokens:
+    """What has no parts, and the names of members: of a struct's fields, and of a map's keys, which may hold dots and slashes."""
+
+    def __init__(self) -> None:
+        name, key = r"[A-Za-z_]\w*", r"[^\s:{}\[\]]+"
+        self.name, self.in_struct = re.compile(f"({name}):"), re.compile(rf"(?:(?! {name}:)[^{{}}\[\]])*")
+        self.key, self.in_map = re.compile(f"({key}):"), re.compile(rf"(?:(?! {key}:)[^{{}}\[\]])*")
+        self.in_list, self.scalar = re.compile(r"[^\s{}\[\]]+"), re.compile(r"[^{}\[\]]*")
 
 
 @functools.cache
-def _grammar() -> pp.ParserElement:
-    import pyparsing as pp
+def _tokens() -> _Tokens:
+    """Made when the first structure is read."""
+    return _Tokens()
 
-    def token(pattern: str) -> pp.ParserElement:
-        return pp.Regex(pattern).leave_whitespace()
 
-    def mark(text: str) -> pp.ParserElement:
-        return pp.Suppress(pp.Literal(text)).leave_whitespace()
+def _up_to(scalar: re.Pattern[str], text: str, at: int) -> tuple[str, int]:
+    """The text that a pattern reads there: none is a text too."""
+    read = scalar.match(text, at)
+    return (read[0], read.end()) if read else ("", at)
 
-    value, in_list = pp.Forward(), pp.Forward()
-    value.leave_whitespace()
-    in_list.leave_whitespace()
-    # name:value pairs of a struct, and of a map, whose keys may hold dots and slashes
-    name, key = r"[A-Za-z_]\w*", r"[^\s:{}\[\]]+"
-    in_struct = value | token(rf"(?:(?! {name}:)[^{{}}\[\]])*")
-    in_map = value | token(rf"(?:(?! {key}:)[^{{}}\[\]])*")
 
-    def members(one: str, of: pp.ParserElement) -> pp.ParserElement:
-        member = pp.Group(token(one) + mark(":") + of).leave_whitespace()
-        return pp.Optional(member + pp.ZeroOrMore(mark(" ") + member)).leave_whitespace()
+class _Reader:
+    """Reads values at places of a text: the first alternative that fits is the right one."""
 
-    def as_dict(tokens: Any) -> Any:
-        return [{pair[0]: pair[1] if len(pair) > 1 else "" for pair in tokens}]
+    def __init__(self, text: str) -> None:
+        self.text, self.tokens = text, _tokens()
 
-    struct = (mark("{") + members(name, in_struct) + mark("}")).leave_whitespace().set_parse_action(as_dict)
-    map_ = (mark("map[") + members(key, in_map) + mark("]")).leave_whitespace().set_parse_action(as_dict)
-    items = pp.Optional(in_list + pp.ZeroOrMore(mark(" ") + in_list)).leave_whitespace()
-    list_ = (mark("[") + items + mark("]")).leave_whitespace().set_parse_action(lambda tokens: [tokens.as_list()])
-    tuple_ = (mark("{") + items + mark("}")).leave_whitespace().set_parse_action(lambda tokens: [tokens.as_list()])
-    value <<= pp.Optional(mark("&")) + (map_ | struct | list_ | tuple_)
-    in_list <<= value | token(r"[^\s{}\[\]]+")
-    whole: pp.ParserElement = (value | token(r"[^{}\[\]]*")).parse_with_tabs()
-    return whole
+    def value(self, at: int, depth: int) -> Found:
+        """The struct, list or map there."""
+        text, tokens = self.text, self.tokens
+        at += text.startswith("&", at)
+        opening = text[at : at + 1]
+        if opening not in ("{", "[") and not text.startswith("map[", at):
+            return None
+        # No configuration nests like that, and a reader must not be driven into deep recursion.
+        if depth >= MAX_DEPTH:
+            raise ValueError("nested too deeply")
+        if opening == "{":
+            named = self.members(at + 1, "}", tokens.name, tokens.in_struct, depth + 1)
+            return named or self.items(at + 1, "}", depth + 1)
+        if opening == "[":
+            return self.items(at + 1, "]", depth + 1)
+        return self.members(at + 4, "]", tokens.key, tokens.in_map, depth + 1)
+
+    def members(self, at: int, closing: str, name: re.Pattern[str], scalar: re.Pattern[str], depth: int) -> Found:
+        text, found = self.text, {}
+        named = name.match(text, at)
+        while named:
+            found[named[1]], at = self.value(named.end(), depth) or _up_to(scalar, text, named.end())
+            named = name.match(text, at + 1) if text.startswith(" ", at) else None
+        return (found, at + 1) if text.startswith(closing, at) else None
+
+    def items(self, at: int, closing: str, depth: int) -> Found:
+        text, found = self.text, []
+        one = self.item(at, depth)
+        while one:
+            found.append(one[0])
+            at = one[1]
+            one = self.item(at + 1, depth) if text.startswith(" ", at) else None
+        return (found, at + 1) if text.startswith(closing, at) else None
+
+    def item(self, at: int, depth: int) -> Found:
+        found = self.value(at, depth)
+        if found is None:
+            read = self.tokens.in_list.match(self.text, at)
+            found = (read[0], read.end()) if read else None
+        return found

@@ -9,7 +9,7 @@ cdef int DATA, ARENA, SIGNATURES, WORDINGS, SURE, WORD, INT, FLOAT, BOOL, DURATI
 cdef class CellReader:
     cdef object block
     cdef public dict out, bits
-    cdef const unsigned char[::1] b, data, arena, keys, texts
+    cdef const unsigned char[::1] b, data, arena, keys, texts, pod_stops
     cdef const int[::1] hole_first, pod_hole, container_hole, event, text_at, text_end
     cdef const signed char[::1] checks, slow
     cdef Py_ssize_t rows
@@ -35,7 +35,6 @@ cdef class CellReader:
     cdef Py_ssize_t _read(self, Py_ssize_t row) except -1 nogil
     @cython.locals(line=Py_ssize_t, process=Py_ssize_t, site=Py_ssize_t, thread="long long", pid="long long", lacks=cython.int)
     cdef inline int _codes(self, Py_ssize_t row) except -1 nogil
-    cdef int _blank(self, Py_ssize_t row) except -1 nogil
     @cython.locals(p=Py_ssize_t, e=Py_ssize_t, kind=Py_ssize_t, valid=cython.int, m=Py_ssize_t, m_end=Py_ssize_t, q=Py_ssize_t)
     cdef bint _texts(self, Py_ssize_t row, int buffer) except -1 nogil
     @cython.locals(start=Py_ssize_t, q=Py_ssize_t, most=Py_ssize_t, c=cython.int, word=Py_ssize_t, digits=bint, end=Py_ssize_t)
@@ -44,9 +43,9 @@ cdef class CellReader:
     cdef inline bint _names(self, Py_ssize_t row, Py_ssize_t kind, Py_ssize_t p, int buffer) except -1 nogil
     @cython.locals(n=Py_ssize_t, c=cython.int)
     cdef bint _inner(self, Py_ssize_t p, Py_ssize_t e) except -1 nogil
-    @cython.locals(q=Py_ssize_t, slash=Py_ssize_t, under=Py_ssize_t, c=cython.int)
+    @cython.locals(q=Py_ssize_t, c=cython.int)
     cdef bint _pod(self, Py_ssize_t p, Py_ssize_t e) except -1 nogil
-    @cython.locals(span=Py_ssize_t, hole=Py_ssize_t, check=cython.int, v=Py_ssize_t, e=Py_ssize_t)
+    @cython.locals(span=Py_ssize_t, hole=Py_ssize_t, check=cython.int, v=Py_ssize_t, e=Py_ssize_t, pod=Py_ssize_t, sure=bint)
     cdef inline bint _converts(self, Py_ssize_t row, Py_ssize_t kind, Py_ssize_t p) except -1 nogil
     @cython.locals(n=Py_ssize_t, q=Py_ssize_t)
     cdef bint _passes(self, int check, Py_ssize_t p, Py_ssize_t e) except -1 nogil
@@ -54,6 +53,13 @@ cdef class CellReader:
     cdef bint _duration(self, Py_ssize_t p, Py_ssize_t e) except -1 nogil
     @cython.locals(depth=cython.int, c=cython.int, kind=cython.int, fresh=bint)
     cdef bint _go(self, Py_ssize_t p, Py_ssize_t e) except -1 nogil
+    @cython.locals(depth=cython.int, c=cython.int)
+    cdef bint _json(self, Py_ssize_t p, Py_ssize_t e) except -1 nogil
+    cdef Py_ssize_t _member(self, Py_ssize_t p, Py_ssize_t e) except -2 nogil
+    @cython.locals(c=cython.int)
+    cdef Py_ssize_t _string(self, Py_ssize_t p, Py_ssize_t e) except -2 nogil
+    @cython.locals(q=Py_ssize_t)
+    cdef Py_ssize_t _word(self, Py_ssize_t p, Py_ssize_t e) except -2 nogil
     @cython.locals(q=Py_ssize_t, c=cython.int, letter=bint)
     cdef Py_ssize_t _key(self, Py_ssize_t p, Py_ssize_t e, bint name) except -2 nogil
     @cython.locals(start=Py_ssize_t, c=cython.int)

@@ -24,6 +24,8 @@ except ImportError:
 _KEYS = b"podpodUIDcontainerNametruefalsenullKMGTPEmap["
 _LONGEST = 4096
 _MOST = 200
+# What ends a part of a pod's name; what is no printable ASCII too.
+_POD_STOPS = bytes(c <= 32 or c >= 127 or c in b"/_()[]{}," for c in range(256))
 # What is open in a Go value: a struct, a list or tuple, a map.
 _STRUCT, _LIST, _TUPLE, _MAP = range(4)
 
@@ -40,6 +42,7 @@ class CellReader:
 
     def __init__(self, layout: Layout, block: Block) -> None:
         self.block, self.b, self.data, self.arena, self.keys = block, block.data, block.data, block.arena, _KEYS
+        self.pod_stops = _POD_STOPS
         self.hole_first, self.checks, self.slow = layout.hole_first, layout.checks, layout.slow
         self.pod_hole, self.container_hole, self.event = layout.pod_hole, layout.container_hole, layout.event
         self.text_at, self.text_end, self.texts = layout.text_at, layout.text_end, layout.texts
@@ -53,7 +56,7 @@ class CellReader:
         self.line_base, self.offset_base = block.line, block.offset
         self.time, self.time_source_of, self.year_source_of = block.time, block.time_source, block.year_source
         # What is filled, by name.
-        self.out = out = {name: column(code, (4 if name in VIEWS else 1) * rows) for name, code in COLUMNS.items()}
+        self.out = out = {name: column(code, rows) for name, code in COLUMNS.items()} | {name: zeros("i", 4 * rows) for name in VIEWS}
         self.message, self.signature, self.pod = out["message"], out["signature"], out["pod"]
         self.namespace, self.pod_uid, self.container = out["namespace"], out["pod_uid"], out["container"]
         self.node, self.unit, self.file, self.source_line = out["node"], out["unit"], out["source_file"], out["source_line"]
@@ -108,7 +111,6 @@ class CellReader:
             else:
                 usual = self._texts(row, DATA)
             if not usual:
-                self._blank(row)
                 self.odd[self.n_odd] = row
                 self.n_odd += 1
             row += 1
@@ -159,16 +161,6 @@ class CellReader:
         self.lacks |= lacks
         self.line[row] = self.line_base + line
         self.offset[row] = self.offset_base + self.at[line]
-        return 0
-
-    def _blank(self, row: int) -> int:
-        """Cells of a record that is told by number: empty, and valid."""
-        ops.put_view(self.message, 4 * row, self.texts, 0, 0, WORDINGS)
-        ops.put_view(self.signature, 4 * row, self.texts, 0, 0, WORDINGS)
-        ops.put_view(self.pod, 4 * row, self.texts, 0, 0, WORDINGS)
-        ops.put_view(self.namespace, 4 * row, self.texts, 0, 0, WORDINGS)
-        ops.put_view(self.pod_uid, 4 * row, self.texts, 0, 0, WORDINGS)
-        ops.put_view(self.container, 4 * row, self.texts, 0, 0, WORDINGS)
         return 0
 
     def _texts(self, row: int, buffer: int) -> bool:
@@ -263,20 +255,16 @@ class CellReader:
                 return False
             ops.put_view(self.pod, 4 * row, self.b, self.name_at, self.name_end, buffer)
             ops.put_bit(self.has_pod, row)
-            ops.put_view(self.namespace, 4 * row, self.b, self.space_at, self.space_end, buffer)
             if self.space_end > self.space_at:
+                ops.put_view(self.namespace, 4 * row, self.b, self.space_at, self.space_end, buffer)
                 ops.put_bit(self.has_namespace, row)
             if self.uid_end == self.uid_at and uid_at >= 0:
                 if not self._inner(uid_at, uid_end):
                     return False
                 self.uid_at, self.uid_end = self.value_at, self.value_end
-            ops.put_view(self.pod_uid, 4 * row, self.b, self.uid_at, self.uid_end, buffer)
             if self.uid_end > self.uid_at:
+                ops.put_view(self.pod_uid, 4 * row, self.b, self.uid_at, self.uid_end, buffer)
                 ops.put_bit(self.has_pod_uid, row)
-        else:
-            ops.put_view(self.pod, 4 * row, self.b, p, p, buffer)
-            ops.put_view(self.namespace, 4 * row, self.b, p, p, buffer)
-            ops.put_view(self.pod_uid, 4 * row, self.b, p, p, buffer)
         self.value_at = self.value_end = p
         found = False
         if at >= 0:
@@ -291,8 +279,8 @@ class CellReader:
                 found = True
         if at >= 0 and not found:
             return False
-        ops.put_view(self.container, 4 * row, self.b, self.value_at, self.value_end, buffer)
         if found:
+            ops.put_view(self.container, 4 * row, self.b, self.value_at, self.value_end, buffer)
             ops.put_bit(self.has_container, row)
         return True
 
@@ -324,54 +312,38 @@ class CellReader:
     def _pod(self, p: int, e: int) -> bool:
         """A pod's name, namespace and uid in b[p:e], as `name_namespace(uid)` or `namespace/name`; ASCII."""
         self.space_at = self.space_end = self.uid_at = self.uid_end = p
-        q = p
-        slash = under = -1
-        while q < e:
-            c = self.b[q]
-            if c <= 32 or c >= 127 or c == 44 or c == 91 or c == 93 or c == 123 or c == 125:
-                return False
-            if c == 47:
-                if slash >= 0 or under >= 0:
-                    return False
-                slash = q
-            elif c == 95:
-                if under >= 0 or slash >= 0:
-                    return False
-                under = q
-            elif c == 40 or c == 41:
-                break
-            q += 1
-        if under < 0:
-            if q < e:
-                return False
-            self.name_at, self.name_end = p, e
-            if slash >= 0:
-                self.space_end = slash
-                self.name_at = slash + 1
-                if self.space_end == self.space_at:
-                    return False
-            return self.name_end > self.name_at
-        if q == e or self.b[q] != 40 or self.b[e - 1] != 41 or under == p or under + 1 == q:
+        q = ops.run(self.b, p, e, self.pod_stops)
+        if q == p:
             return False
-        self.name_at, self.name_end = p, under
-        self.space_at, self.space_end = under + 1, q
+        if q == e:
+            self.name_at, self.name_end = p, e
+            return True
+        c = self.b[q]
+        if c == 47:
+            self.space_end = q
+            self.name_at, self.name_end = q + 1, e
+            return q + 1 < e and ops.run(self.b, q + 1, e, self.pod_stops) == e
+        if c != 95:
+            return False
+        self.name_at, self.name_end = p, q
+        self.space_at = q + 1
+        q = ops.run(self.b, q + 1, e, self.pod_stops)
+        self.space_end = q
+        if q == self.space_at or q >= e or self.b[q] != 40 or self.b[e - 1] != 41:
+            return False
         self.uid_at, self.uid_end = q + 1, e - 1
-        q += 1
-        while q < e - 1:
-            c = self.b[q]
-            if c <= 32 or c >= 127 or c == 40 or c == 41:
-                return False
-            q += 1
-        return True
+        return ops.run(self.b, q + 1, e, self.pod_stops) == e - 1
 
     def _converts(self, row: int, kind: int, p: int) -> bool:
         """Whether all values of a typed record are sure to convert."""
         span, hole = self.span_first[row], self.hole_first[kind]
+        pod = hole + self.pod_hole[kind] if self.pod_hole[kind] >= 0 else -1
         while hole < self.hole_first[kind + 1]:
             check, v, e = self.checks[hole], self.spans[2 * span], self.spans[2 * span + 1]
+            sure = check == SURE or v < 0 or hole == pod  # a pod is read when it is written down
             hole += 1
             span += 1
-            if check == SURE or v < 0:
+            if sure:
                 continue
             v += p
             e += p
@@ -387,7 +359,7 @@ class CellReader:
     def _passes(self, check: int, p: int, e: int) -> bool:
         """Whether an unquoted value is sure to convert."""
         if check == GO:
-            return self._go(p, e)
+            return self._json(p, e) or self._go(p, e)
         if p >= e:
             return False
         if check == WORD:
@@ -414,6 +386,100 @@ class CellReader:
             if q < e and self.b[q] == 105:
                 q += 1
         return q == e and q > p
+
+    def _json(self, p: int, e: int) -> bool:
+        r"""Whether a value is sure to be read as JSON: an object or a list, without \u escapes and long numbers."""
+        depth = 0
+        if p == e or (self.b[p] != 123 and self.b[p] != 91):
+            return False
+        while True:
+            # At a value.
+            p = ops.blanks(self.b, p, e)
+            c = self.b[p] if p < e else 0
+            if c == 123 or c == 91:
+                if depth == len(self.open):
+                    return False
+                self.open[depth] = _STRUCT if c == 123 else _LIST
+                depth += 1
+                p = ops.blanks(self.b, p + 1, e)
+                if p < e and self.b[p] == c + 2:
+                    p += 1
+                    depth -= 1
+                elif c == 91:
+                    continue
+                else:
+                    p = self._member(p, e)
+                    if p < 0:
+                        return False
+                    continue
+            else:
+                p = self._string(p, e) if c == 34 else self._word(p, e)
+                if p < 0:
+                    return False
+            # Behind a value.
+            while depth > 0:
+                p = ops.blanks(self.b, p, e)
+                if p >= e:
+                    return False
+                if self.b[p] == (125 if self.open[depth - 1] == _STRUCT else 93):
+                    p += 1
+                    depth -= 1
+                    continue
+                if self.b[p] != 44:
+                    return False
+                p = ops.blanks(self.b, p + 1, e)
+                if self.open[depth - 1] == _STRUCT:
+                    p = self._member(p, e)
+                    if p < 0:
+                        return False
+                break
+            if depth == 0:
+                return p == e
+
+    def _member(self, p: int, e: int) -> int:
+        """Where the value behind `"key":` at p begins, or -1."""
+        if p >= e or self.b[p] != 34:
+            return -1
+        p = self._string(p, e)
+        if p < 0:
+            return -1
+        p = ops.blanks(self.b, p, e)
+        return p + 1 if p < e and self.b[p] == 58 else -1
+
+    def _string(self, p: int, e: int) -> int:
+        """Where the JSON string at p ends, or -1."""
+        p += 1
+        while p < e:
+            c = self.b[p]
+            if c == 34:
+                return p + 1
+            if c < 32:
+                return -1
+            if c == 92:
+                p += 1
+                c = self.b[p] if p < e else 0
+                if c != 34 and c != 92 and c != 47 and c != 98 and c != 102 and c != 110 and c != 114 and c != 116:
+                    return -1
+            p += 1
+        return -1
+
+    def _word(self, p: int, e: int) -> int:
+        """Where the JSON number, `true`, `false` or `null` at p ends, or -1."""
+        if ops.starts(self.b, p, e, self.keys, 22, 4) or ops.starts(self.b, p, e, self.keys, 31, 4):
+            return p + 4
+        if ops.starts(self.b, p, e, self.keys, 26, 5):
+            return p + 5
+        if p < e and self.b[p] == 45:
+            p += 1
+        q = ops.digits(self.b, p, e, 18)
+        if q == p or (q > p + 1 and self.b[p] == 48):
+            return -1
+        if q < e and self.b[q] == 46:
+            p = q + 1
+            q = ops.digits(self.b, p, e, 18)
+            if q == p:
+                return -1
+        return q
 
     def _go(self, p: int, e: int) -> bool:
         """Whether a value is sure to be read by go.py: what it reads, but without what it has to try twice; ASCII."""
@@ -523,6 +589,8 @@ class CellReader:
             p = q + 1
             if c == 109 and p < e and self.b[p] == 115:
                 p += 1
+            elif (c == 194 or c == 206) and p + 1 < e and self.b[p] == (181 if c == 194 else 188) and self.b[p + 1] == 115:
+                p += 2  # µs, with either of its letters
             elif c == 117 or c == 110:
                 if p >= e or self.b[p] != 115:
                     return False

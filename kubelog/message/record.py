@@ -183,7 +183,7 @@ class RecordMaker:
             pod_uid=named.uid if named else None,
             container=self._text_of(found, "containerName") or _str(getattr(event, "container", None)),
             origin=self._origin(block, row),
-            raw=b"".join(block.data[block.at[one] : block.at[one + 1]] for one in block.lines_of(row)),
+            raw=self._raw(block, row),
         )
 
     def _signature(self, verdict: int, kind: int, text: str) -> str:
@@ -217,6 +217,13 @@ class RecordMaker:
             if name == key and isinstance(value, str):
                 return value
         return None
+
+    def _raw(self, block: Block, row: int) -> bytes:
+        """The bytes of a record; of a line that is too long those that are told."""
+        if block.reason[row] == LINE_TOO_LONG:
+            at = block.at[block.first[row]]
+            return block.data[at : at + MAX_LINE]
+        return b"".join(block.data[block.at[line] : block.at[line + 1]] for line in block.lines_of(row))
 
     def _origin(self, block: Block, row: int) -> Origin:
         spans: list[tuple[int, int]] = []

@@ -6,10 +6,14 @@ what the records say. Texts are views into the Block's bytes where the type allo
 
 from __future__ import annotations
 
+import types
+import typing
 from array import array
-from datetime import timedelta, timezone
+from datetime import datetime, timedelta, timezone
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
 
 from kubelog.errors import MissingExtraError
 from kubelog.grammar.compile import Table
@@ -18,10 +22,13 @@ from kubelog.ingest.block import NONE, REASONS, SEVERITIES, VERDICTS, Block, Dic
 from kubelog.ingest.calendar import micros
 from kubelog.ingest.clock import TIME_SOURCES, YEAR_SOURCES, Clock
 from kubelog.message.decoder import Decoder
+from kubelog.message.filter import Filter
 from kubelog.message.layout import VIEWS, WORDINGS, layout
-from kubelog.message.record import Record, RecordMaker
+from kubelog.message.record import Record, RecordMaker, plain
+from kubelog.message.vocabulary import Event
 
 if TYPE_CHECKING:
+    import pandas as pd
     import pyarrow as pa
 
 COLUMNS: Final = (
@@ -73,10 +80,10 @@ class Tables:
 @lru_cache
 def _schema(zone: str | None, views: bool) -> Any:
     pa = arrow()
-    types = dict.fromkeys(_INTEGERS, pa.int64()) | dict.fromkeys(VIEWS, pa.string_view() if views else pa.large_string())
-    types |= dict.fromkeys(_CODES, pa.dictionary(pa.int32(), pa.string())) | dict.fromkeys(_FIXED, pa.dictionary(pa.int8(), pa.string()))
-    types |= {"time": pa.timestamp("us", tz=zone), "local_time": pa.string(), "source_line": pa.int32()}
-    return pa.schema([(name, types[name]) for name in COLUMNS])
+    kinds = dict.fromkeys(_INTEGERS, pa.int64()) | dict.fromkeys(VIEWS, pa.string_view() if views else pa.large_string())
+    kinds |= dict.fromkeys(_CODES, pa.dictionary(pa.int32(), pa.string())) | dict.fromkeys(_FIXED, pa.dictionary(pa.int8(), pa.string()))
+    kinds |= {"time": pa.timestamp("us", tz=zone), "local_time": pa.string(), "source_line": pa.int32()}
+    return pa.schema([(name, kinds[name]) for name in COLUMNS])
 
 
 def _zone(clock: Clock) -> str | None:
@@ -212,3 +219,125 @@ class _Batch:
             made = pa.Array.from_buffers(pa.string_view(), self.rows, [bits, pa.py_buffer(self.out[name]), *shared])
             columns[name] = made if self.tables.views else made.cast(type_)
         return columns
+
+
+def admitted(batch: pa.RecordBatch, where: Filter) -> pa.RecordBatch:
+    """The rows that a Filter admits."""
+    import pyarrow.compute as pc
+
+    pa = arrow()
+    columns = {name: batch.column(name) for name in ("unit", "kind", "severity", "namespace", "pod", "time")}
+    masks = [pc.equal(columns[name], wanted) for name, wanted in (("unit", where.unit), ("kind", where.kind)) if wanted is not None]
+    if where.severity is not None:
+        masks.append(pc.is_in(columns["severity"].dictionary_decode(), pa.array(list(where.severity))))
+    if where.pod is not None:
+        namespace, _, name = where.pod.partition("/")
+        masks += [pc.equal(columns["namespace"].cast(pa.string()), namespace), pc.equal(columns["pod"].cast(pa.string()), name)]
+    for limit, compare in ((where.since, pc.greater_equal), (where.until, pc.less_equal)):
+        if limit is not None:
+            time = columns["time"]
+            if time.type.tz is not None and limit.tzinfo is None:
+                time = pc.local_timestamp(time)
+            elif time.type.tz is None and limit.tzinfo is not None:
+                limit = limit.replace(tzinfo=None)
+            masks.append(compare(time, pa.scalar(limit, type=time.type)))
+    if not masks:
+        return batch
+    whole = masks[0]
+    for mask in masks[1:]:
+        whole = pc.and_kleene(whole, mask)
+    return batch.filter(pc.fill_null(whole, False))
+
+
+def to_pandas(table: pa.Table) -> pd.DataFrame:
+    """A frame with pandas' own types that know missing values: Int64, str, category."""
+    try:
+        import pandas as pd
+    except ImportError:
+        raise MissingExtraError("frames need pandas: pip install 'kubelog[table]'") from None
+    pa = arrow()
+    text = pd.StringDtype("pyarrow", na_value=float("nan"))
+    kinds = {pa.int64(): pd.Int64Dtype(), pa.int32(): pd.Int32Dtype(), pa.string(): text, pa.large_string(): text}
+    kinds[pa.string_view()] = text
+    frame: pd.DataFrame = table.unify_dictionaries().to_pandas(types_mapper=kinds.get)
+    return frame
+
+
+def to_polars(table: pa.Table) -> Any:
+    try:
+        import polars as pl
+    except ImportError:
+        raise MissingExtraError("this needs polars: pip install polars") from None
+    return pl.from_arrow(table)
+
+
+# The fields of one kind
+
+
+def field_types(cls: type[Event]) -> dict[str, Any]:
+    """The Arrow types of an event's fields: text, numbers, structures, lists; what may be anything is JSON text."""
+    hints = typing.get_type_hints(cls)
+    return {name: _type(hints[name]) for name in cls.__struct_fields__ if name != "seen"}
+
+
+def _type(hint: Any) -> Any:
+    pa = arrow()
+    parts = [part for part in typing.get_args(hint) if part is not type(None)]
+    if typing.get_origin(hint) in (types.UnionType, typing.Union):
+        return _type(parts[0]) if len(parts) == 1 else pa.float64() if set(parts) == {int, float} else pa.string()
+    if typing.get_origin(hint) in (list, tuple):
+        return pa.list_(_type(parts[0]))
+    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+        inner = typing.get_type_hints(hint)
+        return pa.struct([(name, _type(inner[name])) for name in hint.__struct_fields__])
+    plain_types = {int: pa.int64(), float: pa.float64(), bool: pa.bool_(), datetime: pa.timestamp("us")}
+    return plain_types.get(hint, pa.string())
+
+
+def _cell(value: Any, type_: Any) -> Any:
+    """A field's value as Arrow takes it."""
+    pa = arrow()
+    if value is None:
+        return None
+    if pa.types.is_string(type_):
+        return value if isinstance(value, str) else msgspec.json.encode(plain(value)).decode()
+    if pa.types.is_list(type_):
+        return [_cell(one, type_.value_type) for one in value]
+    if pa.types.is_struct(type_):
+        return {field.name: _cell(getattr(value, field.name), field.type) for field in type_}
+    if pa.types.is_timestamp(type_):
+        return micros(value)
+    return value
+
+
+class EventTables:
+    """Makes Arrow tables of the events of one kind: time, node, unit, the kind's fields, path and line."""
+
+    def __init__(self, tables: Tables, decoder: Decoder, table: Table, kind: str) -> None:
+        self.tables, self.types = tables, field_types(decoder.classes[kind])
+        self.wordings = frozenset(number for number, entry in enumerate(table.entries) if entry.event == kind)
+
+    def schema(self, clock: Clock) -> pa.Schema:
+        pa, whole = arrow(), self.tables.schema(clock)
+        fields = {name: whole.field(name).type for name in ("time", "node", "unit")} | self.types
+        fields |= {name: whole.field(name).type for name in ("path", "line")}
+        return pa.schema(list(fields.items()))
+
+    def batch(self, block: Block, maker: RecordMaker, where: Filter) -> pa.RecordBatch:
+        """The events of a Block."""
+        pa = arrow()
+        schema, kind = self.schema(maker.clock), block.kind
+        rows = [row for row in range(len(block)) if kind[row] in self.wordings]
+        if where:
+            rows = [row for row in rows if where.admits(maker.record(block, row))]
+        events = [made[0] for made in (maker.event(block, row) for row in rows) if made is not None]
+        columns = []
+        for field in schema:
+            if field.name in self.types:
+                columns.append(pa.array([_cell(getattr(one, field.name), field.type) for one in events], field.type))
+            elif field.name == "time":
+                times = [None if one.seen.time is None else micros(one.seen.time) for one in events]
+                columns.append(pa.array(times, pa.int64()).cast(field.type))
+            else:
+                columns.append(pa.array([getattr(one.seen, field.name) for one in events]).cast(field.type))
+        return pa.RecordBatch.from_arrays(columns, schema=schema)

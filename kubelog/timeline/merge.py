@@ -6,7 +6,6 @@ command line) come before everything else, where an input begins with them.
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Iterable, Iterator
 
 from kubelog.message.vocabulary import ClusterEvent, Event, FilesystemUsage, Heard, KubeletFlags
@@ -17,6 +16,8 @@ FACTS = (ClusterEvent, FilesystemUsage, KubeletFlags)
 
 def merge(inputs: Iterable[Iterator[Fed]]) -> Iterator[Fed]:
     """Merge by time; inputs with equal times keep their order."""
+    import heapq
+
     heap: list[tuple[int, int, Fed, Iterator[Fed]]] = []
     for number, events in enumerate(inputs):
         for one in events:

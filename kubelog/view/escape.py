@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+# Patterns stay text until a text needs them: most are printable as they are, and compiling takes a while.
+_CONTROL = "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 # In JSON, C0 is escaped already.
-_JSON = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]")
-_MARKDOWN = re.compile(r"([\\`*_\[\]<>#&!|~])")
+_JSON = "[\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]"
+_MARKDOWN = r"([\\`*_\[\]<>#&!|~])"
 
 
 def _shown(found: re.Match[str]) -> str:
@@ -22,12 +23,12 @@ def _shown(found: re.Match[str]) -> str:
 
 def terminal(text: str) -> str:
     """One line for a terminal or a pipe."""
-    return _CONTROL.sub(_shown, text)
+    return text if text.isprintable() else re.sub(_CONTROL, _shown, text)
 
 
 def markdown(text: str) -> str:
     """Inline text of a Markdown document: no mark-up, no HTML, one line."""
-    return _MARKDOWN.sub(r"\\\1", terminal(text))
+    return re.sub(_MARKDOWN, r"\\\1", terminal(text))
 
 
 def prose(text: str) -> str:
@@ -61,4 +62,5 @@ def json(data: Any, *, indent: bool = False) -> str:
     encoded = msgspec.json.encode(data)
     if indent:
         encoded = msgspec.json.format(encoded, indent=2)
-    return _JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", encoded.decode("utf-8", "replace"))
+    text = encoded.decode("utf-8", "replace")
+    return text if text.isprintable() else re.sub(_JSON, lambda found: f"\\u{ord(found[0]):04x}", text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 from kubelog.view.escape import terminal
 
@@ -54,6 +54,12 @@ class Out:
     def lines(self, lines: Iterable[Line]) -> None:
         for line in lines:
             self.line(line)
+
+    @property
+    def binary(self) -> BinaryIO:
+        """Where bytes go."""
+        self.file.flush()
+        return self.file.buffer
 
     def flush(self) -> None:
         self.file.flush()

@@ -1,0 +1,58 @@
+"""work that may be done side by side, its results in order."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def ordered(items: Iterable[T], work: Callable[[T], R], jobs: int) -> Iterator[R]:
+    """work(item) for each item, in order, by `jobs` threads: this one, which takes the items, and others.
+
+    Few items are under way at a time. While others work and enough is waiting, this thread works too. An exception of the
+    items, or of the work, is raised in its place.
+    """
+    if jobs < 2:
+        yield from map(work, items)
+        return
+    pool: ThreadPoolExecutor | None = None
+    waiting: deque[Future[R]] = deque()
+    try:
+        first = True
+        for item in items:
+            if first:
+                # One item needs no threads.
+                first = False
+                yield work(item)
+                continue
+            pool = pool or ThreadPoolExecutor(jobs - 1, "kubelog")
+            waiting.append(pool.submit(work, item))
+            if len(waiting) > jobs and waiting[-1].cancel():
+                waiting[-1] = _done(work, item)
+            while waiting and (len(waiting) > 2 * jobs or waiting[0].done()):
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        if pool is not None:
+            pool.shutdown(cancel_futures=True)
+
+
+def _done(work: Callable[[T], R], item: T) -> Future[R]:
+    future: Future[R] = Future()
+    try:
+        future.set_result(work(item))
+    except Exception as error:
+        future.set_exception(error)
+    return future
