@@ -20,7 +20,9 @@ from setuptools.command.build_py import build_py
 from setuptools.errors import BaseError, CCompilerError, CompileError
 
 try:
-    from Cython import __version__ as CYTHON
+    import Cython
+
+    CYTHON = Cython.__version__
 except ImportError:
     CYTHON = ""
 
@@ -101,6 +103,7 @@ class BuildLeaves(build_ext):
         if self.in_checkout:
             drop_compiled()  # setuptools puts there what was built, and what was kept
         try:
+            self._find_compiler()
             super().build_extensions()
         except (BaseError, CCompilerError, OSError) as error:
             if REQUIRED:
@@ -111,6 +114,13 @@ class BuildLeaves(build_ext):
             self.extensions = []
         else:
             stamp.write_text(made_with)
+
+    def _find_compiler(self) -> None:
+        """Fail at once where there is no compiler, or no headers of this Python."""
+        probe = ROOT / "build" / "cython" / "probe.c"
+        probe.parent.mkdir(parents=True, exist_ok=True)
+        probe.write_text("#include <Python.h>\n")
+        self.compiler.compile([str(probe.relative_to(ROOT))], output_dir=self.build_temp)
 
     def build_extension(self, ext: Any) -> None:
         if not self.force and is_newer(Path(self.get_ext_fullpath(ext.name)), [*ext.sources, *ext.depends]):
@@ -146,7 +156,7 @@ def leaves() -> list[Any]:
     if PURE:
         return []
     if not CYTHON:
-        print("warning: Cython is not installed, so kubelog will run interpreted, many times slower", file=sys.stderr)
+        sys.stderr.write("warning: Cython is not installed, so kubelog will run interpreted, many times slower\n")
         return []
     found = [Extension(SHARED, [], extra_compile_args=FLAGS)]
     for pxd in PXD:

@@ -47,7 +47,7 @@ def _columns() -> int:
     if said.isascii() and said.isdigit() and int(said[:6]):
         return int(said[:6])
     try:
-        return os.get_terminal_size(sys.__stdout__.fileno()).columns or 80
+        return os.get_terminal_size(sys.stdout.fileno()).columns or 80
     except (AttributeError, ValueError, OSError):
         return 80
 
@@ -146,8 +146,8 @@ def _parser(arguments: list[str]) -> _Parser:
         fill(one)
 
     command(
-        "parse", commands.parse, "Print every record.", "kubelog parse kubelet.log -o jsonl | jq .kind", "jsonl text",
-        _parse_options,
+        "parse", commands.parse, "Print every record.", "kubelog parse kubelet.log -o jsonl | jq .kind",
+        "jsonl text csv parquet arrow", _parse_options,
     )  # fmt: skip
     command(
         "timeline", commands.timeline, "Tell the incidents: what happened, why, since when, is it over.",

@@ -157,7 +157,6 @@ def timeline(options: argparse.Namespace, out: Out) -> int:
 
 def _kept(source: Source) -> Source:
     """Standard input, kept so that it can be read again."""
-    from kubelog.ingest.block import Block
     from kubelog.ingest.sources import Source
 
     if source.path != "-":
@@ -173,7 +172,6 @@ def _fails(wanted: str | None, kind: str, severity: str) -> bool:
 
 def tail(options: argparse.Namespace, out: Out) -> int:
     from kubelog.ingest.follow import grow, pipe
-    from kubelog.ingest.block import Block
     from kubelog.ingest.sources import Source
     from kubelog.live import LiveReader
     from kubelog.timeline import WANTED

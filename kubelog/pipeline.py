@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
-    from kubelog.message.table import EventTables, Tables
+    from kubelog.message.event_table import EventTables
+    from kubelog.message.table import Tables
     from kubelog.timeline import Change
 
 
@@ -288,7 +289,7 @@ class Events:
 
     @cached_property
     def _tables(self) -> EventTables:
-        from kubelog.message.table import EventTables
+        from kubelog.message.event_table import EventTables
 
         return EventTables(self.log._tables, self.log.engine.decoder, self.log.engine.table, self.kind)
 

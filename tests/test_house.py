@@ -1,7 +1,8 @@
 """The laws of the house: who may import whom, what an import costs, and that what is built can be used.
 
-Each of the five stages imports only what stands left of it in the way of the data, `errors` and `grammar`. The laws are read
-from the text with `ast`, so an import inside a function or under `TYPE_CHECKING` counts like any other.
+Each of the five stages imports only what stands left of it in the way of the data, `errors` and `grammar`; a leaf that is not
+compiled also `uncompiled`. The laws are read from the text with `ast`, so an import inside a function or under `TYPE_CHECKING`
+counts like any other.
 """
 
 from __future__ import annotations
@@ -9,16 +10,22 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.machinery import EXTENSION_SUFFIXES
 from importlib.util import resolve_name
 from pathlib import Path
 
 import pytest
+
+from kubelog import native
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "kubelog"
@@ -32,14 +39,14 @@ def may_import(room: str, other: str) -> bool:
     """The law. A room is a stage, `grammar`, or a module at the top; `TOP` is `kubelog` itself."""
     if room in {other, MAIN}:
         return True
-    if room == "errors" or other in {"cli", MAIN}:
+    if room in {"errors", "uncompiled"} or other in {"cli", MAIN}:
         return False
     if other == "commands":
         return room == "cli"
     if room == "grammar":
         return other == "errors"
     if room in STAGES:
-        return other in {"errors", "grammar", *STAGES[: STAGES.index(room)]}
+        return other in {"errors", "grammar", "uncompiled", *STAGES[: STAGES.index(room)]}
     return True
 
 
@@ -102,6 +109,27 @@ def imports(package: Path) -> list[Import]:
 
 def unlawful(package: Path) -> list[str]:
     return [str(found) for found in imports(package) if not found.is_lawful()]
+
+
+def leaves(package: Path) -> dict[str, Path]:
+    """The modules that are compiled: those with a `.pxd` beside them. `ops` is none: it has a body of its own in its `.pxd`."""
+    found = {module_name(pxd, package): pxd for pxd in sorted(package.glob("*/*.pxd"))}
+    found.pop("kubelog.ingest.ops", None)
+    return found
+
+
+def leaves_that_lean_on_leaves(package: Path) -> list[str]:
+    """Imports of a leaf by a leaf, and cimports in its `.pxd`. All may import `columns`, which imports none."""
+    names = leaves(package)
+    lent = names.keys() - {"kubelog.ingest.columns"}
+    found = [asked for asked in imports(package) if asked.importer in names]
+    for importer, pxd in names.items():
+        for line, text in enumerate(pxd.read_text(encoding="utf-8").splitlines(), 1):
+            if cimport := re.fullmatch(r"\s*(?:from (\S+) )?cimport (.+)", text):
+                origin = f"{cimport[1]}." if cimport[1] else ""
+                asked_for = [origin + name.split()[0] for name in cimport[2].split(",")]
+                found += [Import(pxd.relative_to(package.parent), line, importer, name) for name in asked_for]
+    return [str(asked) for asked in found if any(f"{asked.imported}.".startswith(f"{leaf}.") for leaf in lent)]
 
 
 # Who imports whom
@@ -174,9 +202,34 @@ def test_an_import_within_the_law_is_left_alone(tmp_path: Path, module: str, tex
     assert unlawful(tmp_path / "kubelog") == []
 
 
+def test_no_leaf_imports_another() -> None:
+    assert leaves(PACKAGE).keys() >= set(native.LEAVES.values())
+    assert leaves_that_lean_on_leaves(PACKAGE) == []
+
+
+@pytest.mark.parametrize(
+    ("suffix", "text", "told"),
+    [
+        (".py", "from kubelog.ingest.lines import LineReader", 1),
+        (".py", "def run():\n    from ..ingest import lines", 1),
+        (".pxd", "from kubelog.ingest.lines cimport LineReader", 1),
+        (".pxd", "cimport cython\nfrom kubelog.ingest cimport ops, lines as l", 1),
+        (".py", "from kubelog.ingest import columns, ops\nfrom kubelog.ingest.block import Block", 0),
+        (".pxd", "cimport cython\nfrom cpython.array cimport array\nfrom kubelog.ingest cimport ops, columns", 0),
+    ],
+)
+def test_a_leaf_that_imports_another_is_told(tmp_path: Path, suffix: str, text: str, told: int) -> None:
+    for name in ("ingest.lines", "ingest.columns", "ingest.ops", "klog.header"):
+        write(tmp_path, name, "").with_suffix(".pxd").write_text("", encoding="utf-8")
+    (tmp_path / "kubelog" / "klog" / "header").with_suffix(suffix).write_text(text, encoding="utf-8")
+    found = leaves_that_lean_on_leaves(tmp_path / "kubelog")
+    assert len(found) == told
+    assert all("kubelog.klog.header may not import kubelog.ingest.lines" in text for text in found)
+
+
 def write(folder: Path, module: str, text: str) -> Path:
     path = folder.joinpath("kubelog", *module.split(".")).with_suffix(".py")
-    path.parent.mkdir(parents=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
     return path
 
@@ -228,22 +281,37 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
 # What is built, and whether it can be used
 
 
+SUFFIX = EXTENSION_SUFFIXES[0]
+COMPILED = {f"{module.replace('.', '/')}{SUFFIX}" for module in (*leaves(PACKAGE), "kubelog._cyutility")}
+
+
 @dataclass(frozen=True)
 class Built:
-    """A source distribution, and the wheel that was built from it."""
+    """What git tracks, a source distribution of it, and the wheel that was built from that."""
 
+    source: Path
     sdist: Path
     wheel: Path
 
-    def wheel_names(self) -> set[str]:
-        with zipfile.ZipFile(self.wheel) as archive:
-            return set(archive.namelist())
+
+def names_in(wheel: Path) -> set[str]:
+    with zipfile.ZipFile(wheel) as archive:
+        return set(archive.namelist())
 
 
-def run(*command: str | Path, cwd: Path) -> str:
-    """The output of a command that must succeed; it sees no path of this process's Python. A failure tells its last lines."""
-    env = {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "PYTHONHOME"}}
-    done = subprocess.run(command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+def compiled_in(names: set[str]) -> set[str]:
+    return {name for name in names if name.endswith((".so", ".pyd"))}
+
+
+def outcome(*command: str | Path, cwd: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run a command, with settings in its environment; it sees no path of this process's Python."""
+    env = {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "PYTHONHOME"}} | settings
+    return subprocess.run(command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+
+
+def run(*command: str | Path, cwd: Path, **settings: str) -> str:
+    """The output of a command that must succeed. A failure tells its last lines."""
+    done = outcome(*command, cwd=cwd, **settings)
     last_lines = (done.stdout + done.stderr).splitlines()[-20:]
     assert done.returncode == 0, "\n".join([" ".join(map(str, command)), *last_lines])
     return done.stdout
@@ -261,7 +329,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
             copy.write_bytes((ROOT / name).read_bytes())
     run(sys.executable, "-m", "build", "--outdir", target, source, cwd=folder)
     [sdist], [wheel] = target.glob("*.tar.gz"), target.glob("*.whl")
-    return Built(sdist, wheel)
+    return Built(source, sdist, wheel)
 
 
 @pytest.fixture(scope="module")
@@ -275,7 +343,7 @@ def installed(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_wheel_holds_the_package_its_grammars_and_their_table(built: Built) -> None:
-    names = built.wheel_names()
+    names = names_in(built.wheel)
     grammars = {f"kubelog/grammars/{path.name}" for path in (ROOT / "grammars").glob("*.toml")}
     assert "kubelog/grammars/klog.toml" in grammars
     assert names >= {"kubelog/py.typed", "kubelog/grammar/table.bin", *grammars}
@@ -283,14 +351,83 @@ def test_the_wheel_holds_the_package_its_grammars_and_their_table(built: Built) 
 
 
 def test_the_wheel_holds_nothing_beside_the_package(built: Built) -> None:
-    assert {name.split("/")[0].split("-")[0] for name in built.wheel_names()} == {"kubelog"}
+    assert {name.split("/")[0].split("-")[0] for name in names_in(built.wheel)} == {"kubelog"}
 
 
-def test_the_source_distribution_leaves_the_table_to_the_build(built: Built) -> None:
+def test_the_wheel_holds_all_leaves_compiled_or_none(built: Built) -> None:
+    names = names_in(built.wheel)
+    # What could be compiled for the checkout can be compiled for a wheel.
+    assert compiled_in(names) in ([COMPILED] if native.kind() == "compiled" else [COMPILED, set()])
+    assert not [name for name in names if name.endswith((".pxd", ".c"))]
+
+
+def test_the_source_distribution_leaves_the_table_and_the_leaves_to_the_build(built: Built) -> None:
     with tarfile.open(built.sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    assert names >= {"LICENSE", "setup.py", "grammars/klog.toml"}
-    assert "kubelog/grammar/table.bin" not in names
+    assert names >= {"LICENSE", "setup.py", "grammars/klog.toml", *(str(path.relative_to(ROOT)) for path in PACKAGE.rglob("*.pxd"))}
+    assert not [name for name in names if name.endswith((".bin", ".c", ".so"))]
+
+
+def build_wheel(built: Built, target: Path, **settings: str) -> Path:
+    """A wheel of the tree that the first wheel came from, with the tools of this environment."""
+    settings = {"KUBELOG_PURE": "", "KUBELOG_REQUIRE_NATIVE": ""} | settings
+    run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", target, built.source, cwd=target, **settings)
+    [wheel] = target.glob("*.whl")
+    return wheel
+
+
+def leave_old_leaves(source: Path) -> list[Path]:
+    """What earlier builds of a wheel and of the checkout left behind."""
+    platform = f"lib.{sysconfig.get_platform()}-{sys.implementation.cache_tag}"
+    old = [folder / f"kubelog/ingest/lines{SUFFIX}" for folder in (source, source / "build" / platform, source / "build" / "lib")]
+    for path in old:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"old")
+    return old
+
+
+NO_COMPILER = shutil.which("false") or "there-is-no-compiler"
+
+
+def test_a_wheel_built_without_a_compiler_runs_interpreted(built: Built, tmp_path: Path) -> None:
+    leave_old_leaves(built.source)
+    wheel = build_wheel(built, tmp_path, CC=NO_COMPILER)
+    assert compiled_in(names_in(wheel)) == set()
+    run(sys.executable, "-m", "zipfile", "-e", wheel, "there", cwd=tmp_path)
+    text = "import sys; sys.path.insert(0, 'there'); import kubelog; print(kubelog.__file__, kubelog.native.kind())"
+    file, kind = run(sys.executable, "-I", "-c", text, cwd=tmp_path, KUBELOG_PURE="").split()
+    assert (Path(file).parent.parent.name, kind) == ("there", "interpreted")
+
+
+def test_a_build_that_must_compile_fails_without_a_compiler_and_says_so(built: Built, tmp_path: Path) -> None:
+    command = (sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", tmp_path, built.source)
+    done = outcome(*command, cwd=tmp_path, CC=NO_COMPILER, KUBELOG_PURE="", KUBELOG_REQUIRE_NATIVE="1")
+    assert done.returncode != 0
+    assert "KUBELOG_REQUIRE_NATIVE=1, but the leaves do not compile" in done.stdout + done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_pure_wheel_is_for_every_machine(built: Built, tmp_path: Path) -> None:
+    leave_old_leaves(built.source)
+    wheel = build_wheel(built, tmp_path, KUBELOG_PURE="1")
+    assert wheel.name.endswith("-py3-none-any.whl")
+    assert compiled_in(names_in(wheel)) == set()
+
+
+def test_a_checkout_that_cannot_be_compiled_anew_keeps_no_old_leaf(built: Built, tmp_path: Path) -> None:
+    checkout, *_ = leave_old_leaves(built.source)
+    command = (sys.executable, "setup.py", "-q", "build_ext", "--inplace")
+    done = outcome(*command, cwd=built.source, CC=NO_COMPILER, KUBELOG_PURE="", KUBELOG_REQUIRE_NATIVE="")
+    assert done.returncode == 0, done.stderr
+    assert "kubelog will run interpreted" in done.stdout + done.stderr
+    assert not checkout.exists()
+
+
+def test_the_installed_leaves_are_compiled_if_those_of_the_wheel_are(built: Built, installed: Path, tmp_path: Path) -> None:
+    found = run(
+        installed / "bin" / "python", "-c", "from kubelog import native; print(native.kind())", cwd=tmp_path, KUBELOG_PURE=""
+    )
+    assert found.strip() == ("compiled" if compiled_in(names_in(built.wheel)) else "interpreted")
 
 
 def test_the_installed_command_finds_its_grammars_from_an_empty_folder(installed: Path, tmp_path: Path) -> None:

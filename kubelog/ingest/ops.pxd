@@ -170,9 +170,10 @@ cdef extern from *:
       if (!kl_inside(size, p, e)) return 0;
       int ascii = 1;
       while (p < e) {
-        if (e - p >= 8) {
-          if (!(kl_load8(b + p) & 0x8080808080808080ull)) { p += 8; continue; }
-        }
+        const uint64_t high = 0x8080808080808080ull;
+        while (e - p >= 32 && !((kl_load8(b + p) | kl_load8(b + p + 8) | kl_load8(b + p + 16) | kl_load8(b + p + 24)) & high)) p += 32;
+        if (e - p >= 8 && !(kl_load8(b + p) & high)) { p += 8; continue; }
+        if (p == e) break;
         uint8_t c = b[p];
         if (c < 0x80) { p++; continue; }
         ascii = 0;

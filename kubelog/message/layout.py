@@ -51,9 +51,8 @@ def layout(table: Table, decoder: Decoder) -> Layout:
         types = decoder.types_of(number)
         names = [name for name, _ in entry.holes]
         checks = [SURE if name == "_" else _CHECKS.get(type_) for name, type_ in zip(names, types, strict=True)]
-        derived = cls.derive.__func__ is not Event.derive.__func__  # type: ignore[attr-defined]
         other = {"container", "pod"} & entry.constants.keys()
-        odd = derived or None in checks or entry.style == "line" or bool(other)
+        odd = is_derived(cls) or None in checks or entry.style == "line" or bool(other)
         found.checks.extend(check or SURE for check in checks)
         found.slow.append(odd)
         found.hole_first.append(len(found.checks))
@@ -67,6 +66,11 @@ def layout(table: Table, decoder: Decoder) -> Layout:
         found.text_end.append(len(texts))
     found.texts = texts
     return found
+
+
+def is_derived(cls: type[Event]) -> bool:
+    """Whether an event makes its fields of its holes in a way of its own."""
+    return cls.derive.__func__ is not Event.derive.__func__  # type: ignore[attr-defined]
 
 
 def _hole(cls: type[Event], names: list[str], field: str) -> int:

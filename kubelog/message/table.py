@@ -6,14 +6,10 @@ what the records say. Texts are views into the Block's bytes where the type allo
 
 from __future__ import annotations
 
-import types
-import typing
 from array import array
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta, timezone
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
-
-import msgspec
 
 from kubelog.errors import MissingExtraError
 from kubelog.grammar.compile import Table
@@ -24,8 +20,7 @@ from kubelog.ingest.clock import TIME_SOURCES, YEAR_SOURCES, Clock
 from kubelog.message.decoder import Decoder
 from kubelog.message.filter import Filter
 from kubelog.message.layout import VIEWS, WORDINGS, layout
-from kubelog.message.record import Record, RecordMaker, plain
-from kubelog.message.vocabulary import Event
+from kubelog.message.record import Record, RecordMaker
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -270,74 +265,3 @@ def to_polars(table: pa.Table) -> Any:
         raise MissingExtraError("this needs polars: pip install polars") from None
     return pl.from_arrow(table)
 
-
-# The fields of one kind
-
-
-def field_types(cls: type[Event]) -> dict[str, Any]:
-    """The Arrow types of an event's fields: text, numbers, structures, lists; what may be anything is JSON text."""
-    hints = typing.get_type_hints(cls)
-    return {name: _type(hints[name]) for name in cls.__struct_fields__ if name != "seen"}
-
-
-def _type(hint: Any) -> Any:
-    pa = arrow()
-    parts = [part for part in typing.get_args(hint) if part is not type(None)]
-    if typing.get_origin(hint) in (types.UnionType, typing.Union):
-        return _type(parts[0]) if len(parts) == 1 else pa.float64() if set(parts) == {int, float} else pa.string()
-    if typing.get_origin(hint) in (list, tuple):
-        return pa.list_(_type(parts[0]))
-    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
-        inner = typing.get_type_hints(hint)
-        return pa.struct([(name, _type(inner[name])) for name in hint.__struct_fields__])
-    plain_types = {int: pa.int64(), float: pa.float64(), bool: pa.bool_(), datetime: pa.timestamp("us")}
-    return plain_types.get(hint, pa.string())
-
-
-def _cell(value: Any, type_: Any) -> Any:
-    """A field's value as Arrow takes it."""
-    pa = arrow()
-    if value is None:
-        return None
-    if pa.types.is_string(type_):
-        return value if isinstance(value, str) else msgspec.json.encode(plain(value)).decode()
-    if pa.types.is_list(type_):
-        return [_cell(one, type_.value_type) for one in value]
-    if pa.types.is_struct(type_):
-        return {field.name: _cell(getattr(value, field.name), field.type) for field in type_}
-    if pa.types.is_timestamp(type_):
-        return micros(value)
-    return value
-
-
-class EventTables:
-    """Makes Arrow tables of the events of one kind: time, node, unit, the kind's fields, path and line."""
-
-    def __init__(self, tables: Tables, decoder: Decoder, table: Table, kind: str) -> None:
-        self.tables, self.types = tables, field_types(decoder.classes[kind])
-        self.wordings = frozenset(number for number, entry in enumerate(table.entries) if entry.event == kind)
-
-    def schema(self, clock: Clock) -> pa.Schema:
-        pa, whole = arrow(), self.tables.schema(clock)
-        fields = {name: whole.field(name).type for name in ("time", "node", "unit")} | self.types
-        fields |= {name: whole.field(name).type for name in ("path", "line")}
-        return pa.schema(list(fields.items()))
-
-    def batch(self, block: Block, maker: RecordMaker, where: Filter) -> pa.RecordBatch:
-        """The events of a Block."""
-        pa = arrow()
-        schema, kind = self.schema(maker.clock), block.kind
-        rows = [row for row in range(len(block)) if kind[row] in self.wordings]
-        if where:
-            rows = [row for row in rows if where.admits(maker.record(block, row))]
-        events = [made[0] for made in (maker.event(block, row) for row in rows) if made is not None]
-        columns = []
-        for field in schema:
-            if field.name in self.types:
-                columns.append(pa.array([_cell(getattr(one, field.name), field.type) for one in events], field.type))
-            elif field.name == "time":
-                times = [None if one.seen.time is None else micros(one.seen.time) for one in events]
-                columns.append(pa.array(times, pa.int64()).cast(field.type))
-            else:
-                columns.append(pa.array([getattr(one.seen, field.name) for one in events]).cast(field.type))
-        return pa.RecordBatch.from_arrays(columns, schema=schema)
