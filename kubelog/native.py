@@ -8,13 +8,13 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Sequence
-from importlib.abc import MetaPathFinder
 from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec, PathFinder, SourceFileLoader
-from importlib.util import module_from_spec, spec_from_file_location
-from pathlib import Path
-from types import ModuleType
-from typing import Any, Final
+
+TYPE_CHECKING = False  # as in typing: every start imports this file, so it imports next to nothing
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import ModuleType
+    from typing import Any, Final
 
 LEAVES: Final = {
     "LineReader": "kubelog.ingest.lines",
@@ -26,10 +26,11 @@ LEAVES: Final = {
     "Matcher": "kubelog.message.matcher",
     "CellReader": "kubelog.message.cells",
     "Bits": "kubelog.message.cells",
+    "FieldReader": "kubelog.message.fields",
 }
 
 
-class _SourceFinder(MetaPathFinder):
+class _SourceFinder:
     """Finds the sources of this package where the usual finder finds what they were compiled to."""
 
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
@@ -38,7 +39,9 @@ class _SourceFinder(MetaPathFinder):
         spec = PathFinder.find_spec(name, path, target)
         if spec is None or spec.origin is None or not spec.origin.endswith(tuple(EXTENSION_SUFFIXES)):
             return spec
-        source = str(Path(spec.origin).parent / (name.rpartition(".")[2] + ".py"))
+        from importlib.util import spec_from_file_location
+
+        source = os.path.join(os.path.dirname(spec.origin), name.rpartition(".")[2] + ".py")
         return spec_from_file_location(name, source, loader=SourceFileLoader(name, source))
 
 
@@ -65,6 +68,8 @@ class Leaves:
 
 def _source(name: str) -> ModuleType:
     """The module as its source says, beside the one that is imported."""
+    from importlib.util import module_from_spec
+
     finder = _SourceFinder()
     spec = finder.find_spec(name, importlib.import_module(name.rpartition(".")[0]).__path__)
     assert spec is not None

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -29,14 +31,15 @@ def ordered(items: Iterable[T], work: Callable[[T], R], jobs: int) -> Iterator[R
     pool: ThreadPoolExecutor | None = None
     waiting: deque[Future[R]] = deque()
     try:
-        first = True
-        for item in items:
-            if first:
-                # One item needs no threads.
-                first = False
+        for number, item in enumerate(items):
+            if number < 2:
+                # A small input's Block, and what its end completes, need no threads: importing them takes longer.
                 yield work(item)
                 continue
-            pool = pool or ThreadPoolExecutor(jobs - 1, "kubelog")
+            if pool is None:
+                from concurrent.futures import ThreadPoolExecutor
+
+                pool = ThreadPoolExecutor(jobs - 1, "kubelog")
             waiting.append(pool.submit(work, item))
             if len(waiting) > jobs and waiting[-1].cancel():
                 waiting[-1] = _done(work, item)
@@ -50,6 +53,8 @@ def ordered(items: Iterable[T], work: Callable[[T], R], jobs: int) -> Iterator[R
 
 
 def _done(work: Callable[[T], R], item: T) -> Future[R]:
+    from concurrent.futures import Future
+
     future: Future[R] = Future()
     try:
         future.set_result(work(item))

@@ -177,8 +177,9 @@ FENCE = Fence()
 
 # What the functions look for, what differs from it by one bit or by one, digits, and bytes that are no ASCII.
 TELLING = b' \t\n\r"\\=09:/;#!<>a\0\x08\x0b\x7f\x80\x89\x8a\xa0\xa2\xb0\xb9\xbd\xc3\xdc\xe2\xff'
-# As often long as short: hypothesis by itself makes few that need more than two words of the machine.
-texts = st.integers(0, 70).flatmap(
+# As often long as short, and around the words of the machine: hypothesis by itself makes few that need more than two.
+lengths = st.integers(0, 70) | st.sampled_from([7, 8, 9, 15, 16, 17, 31, 32, 33])
+texts = lengths.flatmap(
     lambda n: st.binary(min_size=n, max_size=n) | st.lists(st.sampled_from(TELLING), min_size=n, max_size=n).map(bytes)
 )
 characters = st.sampled_from(TELLING) | st.integers(0, 255)
@@ -310,7 +311,7 @@ CASES: dict[str, st.SearchStrategy[tuple[Any, ...]]] = {
     "digits": after(beyond(), st.integers(0, 20)) | after(parts(like(r"[0-9]{0,20}")), st.integers(0, 20)),
     "number": parts(digit_texts),
     "six": beyond() | parts(like(r"[0-9]{6}")),
-    "clock": beyond() | parts(like(r"[0-2][0-9]:[0-6][0-9]:[0-6][0-9]")),
+    "clock": beyond() | parts(like(r"(23|24|[01][0-9]):(59|60|[0-5][0-9]):(59|60|[0-5][0-9])")),
     "closing_quote": beyond() | parts(like(r'(\\|a){0,6}"(\\|a|"){0,6}"')),
     "key_end": parts(),
     "plain_end": parts(),
@@ -318,7 +319,7 @@ CASES: dict[str, st.SearchStrategy[tuple[Any, ...]]] = {
     "text_behind": parts(),
     "first_of": first_literals(),
     "lookup": hashed(),
-    "valid_text": parts() | parts(st.text(max_size=20).map(str.encode)) | parts(st.lists(utf_8, max_size=9).map(b"".join)),
+    "valid_text": parts() | parts(st.lists(utf_8, max_size=9).map(b"".join)) | utf_8.map(lambda text: (text, 0, len(text))),
     "put_view": views(),
     "put_bit": bits(),
     "copy": moves(),

@@ -158,3 +158,9 @@ class Clock:
     def shown(self, time: int) -> datetime | None:
         """A time as users see it: aware where the zone is known."""
         return to_datetime(time, self.zone)
+
+    def placed(self, time: datetime) -> datetime:
+        """A time that no stamp says, as `shown`; where the zone of one of them is not known, as a local time."""
+        if time.tzinfo is None or self.zone is None:
+            return time.replace(tzinfo=self.zone)
+        return time.astimezone(self.zone)

@@ -1,15 +1,16 @@
-"""Memory of columns: arrays of int8 (b), int32 (i) and int64 (q)."""
+"""Memory of columns: arrays of int8 (b), int32 (i), int64 (q) and float64 (d)."""
 
 from __future__ import annotations
 
 from array import array
+from typing import Any
 
 from kubelog.ingest import ops
 
-_LIKE = {code: array(code) for code in "biq"}
+_LIKE = {code: array(code) for code in "biqd"}
 
 
-def column(code: str, size: int) -> array[int]:
+def column(code: str, size: int) -> array[Any]:
     """A column with room for `size` values, which are not set."""
     return ops.empty(_LIKE[code], size)
 
@@ -21,6 +22,6 @@ def grown(code: str, old: array[int], size: int) -> array[int]:
     return new
 
 
-def zeros(code: str, size: int) -> array[int]:
+def zeros(code: str, size: int) -> array[Any]:
     """A column of zeros."""
     return ops.cleared(_LIKE[code], size)

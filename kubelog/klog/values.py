@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
@@ -293,7 +294,7 @@ def since(value: bytes) -> str:
     read = _SINCE.fullmatch(text(value))
     if not read:
         raise ValueError("expected a date and a time")
-    return "{}-{}-{}T{}:{}:{}".format(*read.groups())
+    return datetime(*map(int, read.groups())).isoformat()
 
 
 CONVERT: Final[dict[str, Callable[[bytes], Any]]] = {

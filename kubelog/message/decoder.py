@@ -6,12 +6,13 @@ The text decides the kind: a value that does not convert leaves its field None, 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 
 from kubelog.grammar.compile import Entry, Table
+from kubelog.ingest.clock import Clock
 from kubelog.klog.values import CONVERT
 from kubelog.message import vocabulary
 from kubelog.message.vocabulary import ClusterEvent, Event, Seen
@@ -67,15 +68,27 @@ class Decoder:
         return holes, bad
 
 
-def table_time(entry: Entry, event: Event, body: bytes, spans: Sequence[int], at: datetime | None) -> tuple[Event, datetime | None]:
+def table_time(
+    entry: Entry, event: Event, body: bytes, spans: Sequence[int], at: datetime | None, clock: Clock
+) -> tuple[Event, datetime | None]:
     """The event of a listing with its times, and the time of its record: ages count back from `at`."""
     if isinstance(event, ClusterEvent):
         if at is None or event.last_age_s is None:
             return event, None
-        last = at - timedelta(seconds=event.last_age_s)
-        first = at - timedelta(seconds=event.first_age_s) if event.first_age_s is not None else last
+        last = _ago(event.last_age_s, at, clock)
+        first = _ago(event.first_age_s, at, clock) if event.first_age_s is not None else last
         return msgspec.structs.replace(event, first_seen=first, last_seen=last), last
     for i, (_, type_) in enumerate(entry.holes):
         if type_ == "since":
-            return event, datetime.fromisoformat(CONVERT["since"](body[spans[2 * i] : spans[2 * i + 1]]))
-    return event, at
+            return event, clock.placed(datetime.fromisoformat(CONVERT["since"](body[spans[2 * i] : spans[2 * i + 1]])))
+    return event, None if at is None else clock.placed(at)
+
+
+def _ago(age_s: float, at: datetime, clock: Clock) -> datetime | None:
+    """The time that lies so far before `at`; None where the calendar does not reach it."""
+    try:
+        at = clock.placed(at)
+        # In UTC: what the zone's clocks jumped since then is no age.
+        return clock.placed((at if at.tzinfo is None else at.astimezone(UTC)) - timedelta(seconds=age_s))
+    except OverflowError:
+        return None

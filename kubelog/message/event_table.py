@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Callable
+from array import array
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from kubelog.grammar.compile import Table
+from kubelog.ingest import ops
 from kubelog.ingest.block import NONE, Block, text
 from kubelog.ingest.calendar import micros
 from kubelog.ingest.clock import Clock
 from kubelog.klog.values import CONVERT
 from kubelog.message.decoder import Decoder
 from kubelog.message.filter import Filter
-from kubelog.message.layout import is_derived
+from kubelog.message.layout import READS, is_derived
 from kubelog.message.record import RecordMaker, plain
 from kubelog.message.table import Tables, arrow
 
@@ -33,24 +35,24 @@ def field_types(cls: type[Event]) -> dict[str, Any]:
     return {name: _type(hints[name]) for name in cls.__struct_fields__ if name != "seen"}
 
 
-def _type(hint: Any) -> Any:
+def _type(hint: Any, nested: bool = False) -> Any:
     pa = arrow()
     parts = [part for part in typing.get_args(hint) if part is not type(None)]
     if typing.get_origin(hint) in (types.UnionType, typing.Union):
-        return _type(parts[0]) if len(parts) == 1 else pa.float64() if set(parts) == {int, float} else pa.string()
+        return _type(parts[0], nested) if len(parts) == 1 else pa.float64() if set(parts) == {int, float} else pa.string()
     if typing.get_origin(hint) in (list, tuple):
-        return pa.list_(_type(parts[0]))
+        return pa.list_(_type(parts[0], True))
     if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
         inner = typing.get_type_hints(hint)
-        return pa.struct([(name, _type(inner[name])) for name in hint.__struct_fields__])
+        return pa.struct([(name, _type(inner[name], True)) for name in hint.__struct_fields__])
     plain_types = {int: pa.int64(), float: pa.float64(), bool: pa.bool_(), datetime: pa.timestamp("us")}
-    return plain_types.get(hint, pa.string())
+    return plain_types.get(hint, pa.string() if nested else pa.string_view())
 
 
 def _cell(type_: Any) -> Callable[[Any], Any] | None:
     """What makes a cell of a field's value that is not None; None: the value is one."""
     pa = arrow()
-    if pa.types.is_string(type_):
+    if pa.types.is_string(type_) or pa.types.is_string_view(type_):
         return lambda value: value if isinstance(value, str) else msgspec.json.encode(plain(value)).decode()
     if pa.types.is_list(type_):
         inner = _cell(type_.value_type)
@@ -76,15 +78,30 @@ class EventTables:
         self.table = table
         self._known: dict[int, list[tuple[int, Callable[[bytes], Any], Any]]] = {}
         self.codes = pa.array(self.wordings, pa.int32())
+        # How the leaf reads each field; -1: it does not. And its hole in each wording; -1: it has none.
+        self.checks, self.holes = array("b"), array("i", [-1]) * (len(table.entries) * len(self.fields))
         # Where values are fields as they are read, no Event is made of them.
         listed = any(table.entries[number].style == "line" for number in self.wordings)
         self.plainly = not listed and not is_derived(decoder.classes[kind])
+        if self.plainly:
+            self._plan()
+
+    def _plan(self) -> None:
+        for number, name in enumerate(self.fields):
+            types = set()
+            for wording in self.wordings:
+                entry = self.table.entries[wording]
+                place, convert, constant = self._readers(wording)[number]
+                types.add(None if constant is not None else READS.get(self.decoder.types_of(wording)[place // 2]) if place >= 0 else -1)
+                self.holes[wording * len(self.fields) + number] = place // 2
+            types.discard(-1)
+            self.checks.append(types.pop() if len(types) == 1 and None not in types else -1)
 
     def schema(self, clock: Clock) -> pa.Schema:
         """The columns and their types."""
         pa, whole = arrow(), self.tables.schema(clock)
         fields = {name: whole.field(name).type for name in ("time", "node", "unit")} | self.fields
-        fields |= {name: whole.field(name).type for name in ("path", "line")}
+        fields |= {name: whole.field(name).type for name in ("path", "line") if name not in self.fields}
         return pa.schema(list(fields.items()))
 
     def batch(self, block: Block, maker: RecordMaker, where: Filter) -> pa.RecordBatch:
@@ -105,36 +122,97 @@ class EventTables:
         found: list[int] = pc.indices_nonzero(pc.is_in(kinds, value_set=self.codes)).to_pylist()
         return found
 
-    def _read(self, block: Block, maker: RecordMaker, rows: list[int]) -> dict[str, list[Any]]:
+    def _read(self, block: Block, maker: RecordMaker, rows: list[int]) -> dict[str, Any]:
         """The columns, from the field spans."""
-        columns: dict[str, list[Any]] = {name: [] for name in ("time", "node", "unit", *self.fields, "path", "line")}
-        own = [(columns[name], cell) for name, cell in self.cells.items()]
-        node, unit = {-1: maker.node}, {-1: None}
-        for row in rows:
-            line, time = block.first[row], block.time[row]
-            process = block.process[line]
-            if process not in node:
-                node[process], unit[process] = block.node(line) or maker.node, block.unit(line)
-            columns["time"].append(None if time == NONE else time)
-            if "node" not in self.fields:
-                columns["node"].append(node[process])
-            if "unit" not in self.fields:
-                columns["unit"].append(unit[process])
-            columns["line"].append(block.line + line)
-            readers = self._readers(block.kind[row])
-            b, p, _, _ = block.body(row)
-            at = 2 * block.span_first[row]
-            for (column, cell), (place, convert, constant) in zip(own, readers, strict=True):
-                value = constant
-                if place >= 0 and block.spans[at + place] >= 0:
-                    try:
-                        value = convert(b[p + block.spans[at + place] : p + block.spans[at + place + 1]])
-                    except (ValueError, RecursionError):
-                        value = constant
-                column.append(value if cell is None or value is None else cell(value))
-        if "path" not in self.fields:
-            columns["path"] = [block.path] * len(rows)
+        columns: dict[str, Any] = self._places(block, maker, rows)
+        leaf = self.tables.leaves.FieldReader(block, rows, self.checks, self.holes)
+        leaf.read()
+        texts = bytearray()
+        odd = [i for i, is_odd in enumerate(leaf.odd_rows) if is_odd]
+        for i in odd:
+            self._patch(block, rows[i], i, leaf.out, texts)
+        for number, (name, type_) in enumerate(self.fields.items()):
+            if self.checks[number] < 0:
+                columns[name] = self._converted(block, rows, number)
+            else:
+                columns[name] = self._column(block, leaf.out, number, len(rows), type_, texts)
         return columns
+
+    def _places(self, block: Block, maker: RecordMaker, rows: list[int]) -> dict[str, Any]:
+        """When and where the rows were said."""
+        pa, n = arrow(), len(rows)
+        lines = [block.first[row] for row in rows]
+        times, numbers = array("q", [block.time[row] for row in rows]), array("q", [block.line + line for line in lines])
+        processes = [block.process[line] for line in lines]
+        bits = pa.py_buffer(self.tables.leaves.Bits(n).of(times, NONE))
+        time = pa.Array.from_buffers(pa.int64(), n, [bits, pa.py_buffer(times)])
+        known = dict.fromkeys(processes)
+        nodes = {process: block.node(lines[processes.index(process)]) or maker.node for process in known}
+        units = {process: block.unit(lines[processes.index(process)]) for process in known}
+        return {
+            "time": time, "node": _coded(processes, nodes), "unit": _coded(processes, units),
+            "path": _coded(bytes(n), {0: block.path}), "line": pa.Array.from_buffers(pa.int64(), n, [None, pa.py_buffer(numbers)]),
+        }  # fmt: skip
+
+    def _column(self, block: Block, out: tuple[Any, ...], number: int, n: int, type_: Any, texts: bytearray) -> Any:
+        """A field's column as the leaf filled it."""
+        pa = arrow()
+        views, integers, floats, given = (memoryview(column) for column in out)
+        at = number * n
+        bits = pa.py_buffer(self.tables.leaves.Bits(n).of(array("b", given[at : at + n]), 0))
+        if pa.types.is_string_view(type_):
+            buffers = [block.data, block.arena, bytes(texts)]
+            return pa.Array.from_buffers(type_, n, [bits, pa.py_buffer(views[4 * at : 4 * (at + n)]), *map(pa.py_buffer, buffers)])
+        if pa.types.is_floating(type_):
+            return pa.Array.from_buffers(type_, n, [bits, pa.py_buffer(floats[at : at + n])])
+        return pa.Array.from_buffers(pa.int64(), n, [bits, pa.py_buffer(integers[at : at + n])]).cast(type_)
+
+    def _patch(self, block: Block, row: int, i: int, out: tuple[Any, ...], texts: bytearray) -> None:
+        """Put down the values of a record that has one of another form."""
+        views, integers, floats, given = out
+        n = len(given) // len(self.fields)
+        for number in range(len(self.fields)):
+            if self.checks[number] < 0:
+                continue
+            value, at = self._value(block, row, number), number * n + i
+            given[at] = int(value is not None)
+            if isinstance(value, str):
+                start = len(texts)
+                texts += value.encode("utf-8", "backslashreplace")
+                ops.put_view(views, 4 * at, texts, start, len(texts), 2)
+            elif isinstance(value, float):
+                floats[at] = value
+            elif value is not None:
+                integers[at] = value
+
+    def _converted(self, block: Block, rows: list[int], number: int) -> list[Any]:
+        """A field's values, converted one by one; each text once."""
+        name = list(self.fields)[number]
+        cell = self.cells[name]
+        known: dict[Any, Any] = {}
+        found = []
+        for row in rows:
+            place, convert, constant = self._readers(block.kind[row])[number]
+            at = 2 * block.span_first[row] + place
+            raw = constant
+            if place >= 0 and block.spans[at] >= 0:
+                b, p, _, _ = block.body(row)
+                raw = b[p + block.spans[at] : p + block.spans[at + 1]]
+                if raw not in known:
+                    known[raw] = _made(_tried(convert, raw), cell)
+                raw = known[raw]
+            else:
+                raw = _made(constant, cell)
+            found.append(raw)
+        return found
+
+    def _value(self, block: Block, row: int, number: int) -> Any:
+        place, convert, constant = self._readers(block.kind[row])[number]
+        at = 2 * block.span_first[row] + place
+        if place < 0 or block.spans[at] < 0:
+            return constant
+        b, p, _, _ = block.body(row)
+        return _tried(convert, b[p + block.spans[at] : p + block.spans[at + 1]])
 
     def _readers(self, number: int) -> list[tuple[int, Callable[[bytes], Any], Any]]:
         """How each field of a wording is read: the place of its span (-1: it has none), its conversion, and its constant."""
@@ -161,8 +239,26 @@ class EventTables:
         return columns
 
 
-def _array(values: list[Any], type_: Any) -> Any:
+def _tried(convert: Callable[[bytes], Any], value: bytes) -> Any:
+    try:
+        return convert(value)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _coded(keys: Sequence[int], names: dict[int, str | None]) -> Any:
+    """A dictionary column of the names of keys."""
     pa = arrow()
+    values = list(dict.fromkeys(name for name in names.values() if name is not None))
+    codes = {key: None if name is None else values.index(name) for key, name in names.items()}
+    shown = [text(name.encode("utf-8", "backslashreplace")) for name in values]
+    return pa.DictionaryArray.from_arrays(pa.array([codes[key] for key in keys], pa.int32()), pa.array(shown, pa.string()))
+
+
+def _array(values: Any, type_: Any) -> Any:
+    pa = arrow()
+    if not isinstance(values, list):
+        return values.cast(type_) if pa.types.is_timestamp(type_) else values
     if pa.types.is_timestamp(type_):
         return pa.array(values, pa.int64()).cast(type_)
     if pa.types.is_dictionary(type_):

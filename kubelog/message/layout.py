@@ -26,6 +26,8 @@ _CHECKS: Final = {
     "int": INT, "float": FLOAT, "bool": BOOL, "duration": DURATION, "pod": POD,
     "quantity": QUANTITY, "go": GO, "list": GO,
 }  # fmt: skip
+# What the leaf of a kind's table reads.
+READS: Final = {name: check for name, check in _CHECKS.items() if check in (SURE, WORD, INT, FLOAT, BOOL, DURATION)}
 
 
 class Layout:

@@ -119,7 +119,7 @@ class RecordMaker:
         event, problem = self.decoder.event(number, body, spans, _NOWHERE)
         shown = self.clock.shown(time)
         if entry.style == "line":
-            event, shown = table_time(entry, event, body, spans, self.at)
+            event, shown = table_time(entry, event, body, spans, self.at, self.clock)
             time = NONE if shown is None else micros(shown)
         node = block.node(line) or self.node
         if isinstance(event, ClusterEvent) and event.host:

@@ -101,6 +101,7 @@ class _Names:
     def code(self, value: str | None) -> int:
         if value is None:
             return -1
+        value = text(value.encode("utf-8", "backslashreplace"))  # of an argument that is no UTF-8
         if not self.codes:
             self.codes = {value: code for code, value in enumerate(self.values)}
         if value not in self.codes:

@@ -1,0 +1,28 @@
+cimport cython
+from kubelog.ingest cimport ops
+
+cdef int ARENA, BOOL, DATA, DURATION, FLOAT, INT, SURE, WORD
+cdef long long _EXACT
+
+@cython.final
+cdef class FieldReader:
+    cdef const unsigned char[::1] b, data, arena, words
+    cdef int[::1] rows, kind, start, span_first, spans
+    cdef const int[::1] places
+    cdef const signed char[::1] checks
+    cdef signed char[::1] joined
+    cdef Py_ssize_t n, width
+    cdef int[::1] views
+    cdef long long[::1] integers
+    cdef double[::1] floats
+    cdef signed char[::1] given, odd
+    cdef public tuple out
+    cdef public object odd_rows
+
+    cpdef read(self)
+    @cython.locals(i=Py_ssize_t, row=Py_ssize_t, field=Py_ssize_t, place=Py_ssize_t, k=Py_ssize_t, p=Py_ssize_t, e=Py_ssize_t)
+    cdef int _read(self) except -1 nogil
+    @cython.locals(check=cython.int, negative=bint, q=Py_ssize_t, number="long long", scale="long long")
+    cdef bint _value(self, Py_ssize_t field, Py_ssize_t at, Py_ssize_t p, Py_ssize_t e, int buffer) except -1 nogil
+    @cython.locals(total="long long", q=Py_ssize_t, number="long long", decimals=cython.int, c=cython.int, unit="long long")
+    cdef bint _duration(self, Py_ssize_t at, Py_ssize_t p, Py_ssize_t e, bint negative) except -1 nogil

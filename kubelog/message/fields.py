@@ -1,0 +1,169 @@
+"""records of one kind → columns of their fields, as Arrow lays them out: the leaf of a kind's table.
+
+It reads texts, numbers, durations and booleans. Records with a value of another form are told by number.
+"""
+
+from __future__ import annotations
+
+from array import array
+
+from kubelog.ingest import ops
+from kubelog.ingest.block import Block
+from kubelog.ingest.columns import zeros
+from kubelog.message.layout import ARENA, BOOL, DATA, DURATION, FLOAT, INT, SURE, WORD
+
+try:
+    import cython
+except ImportError:
+    from kubelog import uncompiled as cython
+
+_WORDS = b"truefalse"
+# Integers below are floats without loss.
+_EXACT = 1 << 53
+
+
+class FieldReader:
+    """Reads the fields of some rows of a Block: field i of type checks[i]; `places[wording * n + i]` is its hole, or -1."""
+
+    def __init__(self, block: Block, rows: list[int], checks: array[int], places: array[int]) -> None:
+        self.b, self.data, self.arena, self.words = block.data, block.data, block.arena, _WORDS
+        self.rows, self.checks, self.places = array("i", rows), checks, places
+        self.n, self.width = len(rows), len(checks)
+        self.kind, self.start, self.joined = block.kind, block.start, block.joined
+        self.span_first, self.spans = block.span_first, block.spans
+        # A field's values stand behind one another: views (four numbers each), integers, floats, and 1 where there is one.
+        count = self.n * self.width
+        self.out = zeros("i", 4 * count), zeros("q", count), zeros("d", count), zeros("b", count)
+        self.views, self.integers, self.floats, self.given = self.out
+        self.odd_rows = zeros("b", self.n)  # 1 where a record has a value of another form
+        self.odd = self.odd_rows
+
+    def read(self) -> None:
+        """Read all rows."""
+        with cython.nogil:
+            self._read()
+
+    def _read(self) -> int:
+        i = 0
+        while i < self.n:
+            row = self.rows[i]
+            if self.joined[row]:
+                self.b = self.arena
+            field = 0
+            while field < self.width:
+                place = self.places[self.kind[row] * self.width + field]
+                if place >= 0:
+                    k = 2 * (self.span_first[row] + place)
+                    if self.spans[k] >= 0:
+                        p, e = self.start[row] + self.spans[k], self.start[row] + self.spans[k + 1]
+                        if self._value(field, field * self.n + i, p, e, ARENA if self.joined[row] else DATA):
+                            self.given[field * self.n + i] = 1
+                        else:
+                            self.odd[i] = 1
+                field += 1
+            if self.joined[row]:
+                self.b = self.data
+            i += 1
+        return 0
+
+    def _value(self, field: int, at: int, p: int, e: int, buffer: int) -> bool:
+        """Read a value, and put it down; False where it is of another form."""
+        if p < e and self.b[p] == 34:
+            if e - p < 2 or self.b[e - 1] != 34 or ops.find(self.b, 92, p, e) < e:
+                return False
+            p += 1
+            e -= 1
+        elif p + 1 < e and self.b[p] == 60 and self.b[p + 1] == 10:
+            return False
+        check = self.checks[field]
+        if check == SURE or check == WORD:
+            if ops.valid_text(self.b, p, e) == 0 or (check == WORD and (p == e or ops.plain_end(self.b, p, e) < e)):
+                return False
+            ops.put_view(self.views, 4 * at, self.b, p, e, buffer)
+            return True
+        if p == e or e - p > 64:
+            return False
+        if check == BOOL:
+            self.integers[at] = 1 if e - p == 4 and ops.starts(self.b, p, e, self.words, 0, 4) else 0
+            return self.integers[at] == 1 or (e - p == 5 and ops.starts(self.b, p, e, self.words, 4, 5))
+        negative = self.b[p] == 45
+        if check == DURATION:
+            return self._duration(at, p + 1 if negative else p, e, negative)
+        if negative or self.b[p] == 43:
+            p += 1
+        q = ops.digits(self.b, p, e, 15)
+        number = ops.number(self.b, p, q)
+        if q == p:
+            return False
+        if check == INT:
+            self.integers[at] = -number if negative else number
+            return q == e
+        scale = 1
+        if q < e and self.b[q] == 46:
+            p = q + 1
+            q = ops.digits(self.b, p, e, 15)
+            if q == p:
+                return False
+            while p < q:
+                number = number * 10 + self.b[p] - 48
+                scale *= 10
+                p += 1
+                if number >= _EXACT:
+                    return False
+        # Both are exact, so the quotient is the nearest float.
+        self.floats[at] = (-1.0 if negative else 1.0) * number / scale
+        return q == e
+
+    def _duration(self, at: int, p: int, e: int, negative: bool) -> bool:
+        """A Go duration in seconds: its whole nanoseconds, divided once."""
+        total = 0
+        if p + 1 == e and self.b[p] == 48:
+            self.floats[at] = 0.0
+            return True
+        if p == e:
+            return False
+        while p < e:
+            q = ops.digits(self.b, p, e, 15)
+            if q == p:
+                return False
+            number = ops.number(self.b, p, q)
+            decimals = 0
+            if q < e and self.b[q] == 46:
+                p = q + 1
+                q = ops.digits(self.b, p, e, 15)
+                if q == p:
+                    return False
+                while p < q:
+                    if number >= _EXACT:
+                        return False
+                    number = number * 10 + self.b[p] - 48
+                    decimals += 1
+                    p += 1
+            if q >= e or number >= _EXACT:
+                return False
+            c = self.b[q]
+            p = q + 1
+            unit = 1000000000
+            if c == 104:
+                unit = 3600000000000
+            elif c == 109 and p < e and self.b[p] == 115:
+                unit = 1000000
+                p += 1
+            elif c == 109:
+                unit = 60000000000
+            elif (c == 117 or c == 110) and p < e and self.b[p] == 115:
+                unit = 1000 if c == 117 else 1
+                p += 1
+            elif (c == 194 or c == 206) and p + 1 < e and self.b[p] == (181 if c == 194 else 188) and self.b[p + 1] == 115:
+                unit = 1000  # µs, with either of its letters
+                p += 2
+            elif c != 115:
+                return False
+            while decimals > 0 and unit % 10 == 0:
+                unit //= 10
+                decimals -= 1
+            if decimals > 0 or number > (_EXACT - total) // unit:
+                return False
+            total += number * unit
+        self.floats[at] = (-1.0 if negative else 1.0) * total / 1000000000
+        return True
