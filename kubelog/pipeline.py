@@ -40,6 +40,10 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T")
+# How far an input is looked at for the nodes that it names.
+_BEGINNING = 1 << 18
+# Inputs that are merged are read in pieces of at least this size.
+_LEAST = 1 << 16
 
 
 class Log:
@@ -221,6 +225,9 @@ class Log:
         """The events of each input. Of several, one that names no node is of the node that the others name, if that is one."""
         if len(self.sources) == 1:
             return [self._events_of(self.blocks_of(self.sources[0]), self.node)]
+        for source in self.sources:
+            # All of them are read side by side.
+            source.size = max(_LEAST, CHUNK // len(self.sources))
         starts = [self._start(source) for source in self.sources]
         named = {node for nodes, _ in starts for node in nodes}
         only = next(iter(named)) if len(named) == 1 else None
@@ -239,9 +246,9 @@ class Log:
                 if node is None and block.kind[row] >= 0:
                     made = maker.event(block, row)
                     node = made[0].seen.node if made else None
-                if node is not None and block.offset + block.at[line] < CHUNK:
+                if node is not None and block.offset + block.at[line] < _BEGINNING:
                     nodes[node] = None
-            if block.offset + len(block.data) >= CHUNK:
+            if block.offset + len(block.data) >= _BEGINNING:
                 break
         return list(nodes), chain(kept, blocks)
 
@@ -251,7 +258,7 @@ class Log:
         """The events of one input that the rules ask for."""
         from kubelog.timeline import WANTED
 
-        feed = Feed(WANTED, self.where, node, fixed=self.node is not None)
+        feed = Feed(WANTED, self.where, node, fixed=self.node is not None, leaf=self.engine.leaves.Listener)
         for block, maker in blocks:
             yield from feed.read(block, maker)
         self.verdicts += feed.verdicts

@@ -27,6 +27,7 @@ class Source:
     def __init__(self, path: str, read: Callable[[], Iterator[bytes]], aged: datetime | None = None) -> None:
         self.path, self.read = path, read
         self.aged = aged
+        self.size = CHUNK  # of the pieces that it is read in
         self.age_source = FILE if aged is not None else CLOCK
 
 
@@ -70,10 +71,11 @@ def _files(path: Path) -> list[Source]:
 def _file(path: Path) -> Source:
     # The age of a file bounds the year of its lines; it is the file's, not the wall clock's.
     aged = datetime.fromtimestamp(path.stat().st_mtime)  # local, as klog writes
-    return Source(str(path), lambda: _read(path), aged)
+    source = Source(str(path), lambda: _read(path, source.size), aged)
+    return source
 
 
-def _read(path: Path) -> Iterator[bytes]:
+def _read(path: Path, size: int) -> Iterator[bytes]:
     name, done = str(path), 0
     try:
         with open(path, "rb") as raw:
@@ -86,7 +88,7 @@ def _read(path: Path) -> Iterator[bytes]:
                 head = b""
             elif _is_binary(head):
                 raise InputError(name, "not a text log: the file is binary")
-            for chunk in _chunks(raw.read if kind is None else stream.read1):
+            for chunk in _chunks(raw.read if kind is None else stream.read1, size):
                 if not done and kind is not None and _is_binary(chunk[:_PROBE]):
                     raise InputError(name, "not a text log: what is compressed in it is binary")
                 done += len(chunk)
@@ -103,20 +105,20 @@ def _read(path: Path) -> Iterator[bytes]:
 
 def _standard_input() -> Iterator[bytes]:
     descriptor = sys.stdin.fileno()
-    return _chunks(lambda size: os.read(descriptor, size))
+    return _chunks(lambda size: os.read(descriptor, size), CHUNK)
 
 
-def _chunks(take: Callable[[int], bytes]) -> Iterator[bytes]:
-    """What `take` gives, in pieces of CHUNK bytes. What it gave before it breaks off is delivered."""
+def _chunks(take: Callable[[int], bytes], size: int) -> Iterator[bytes]:
+    """What `take` gives, in pieces of this size. What it gave before it breaks off is delivered."""
     pieces: list[bytes] = []
-    size = 0
+    done = 0
     try:
-        while piece := take(CHUNK - size):
+        while piece := take(size - done):
             pieces.append(piece)
-            size += len(piece)
-            if size == CHUNK:
+            done += len(piece)
+            if done == size:
                 yield piece if len(pieces) == 1 else b"".join(pieces)
-                pieces, size = [], 0
+                pieces, done = [], 0
     except Exception:
         if pieces:
             yield b"".join(pieces)
