@@ -48,15 +48,17 @@ types: $(VENV)/test
 unit: $(VENV)/test
 	$(BIN)/pytest
 
-# In an environment of its own: the rivals are no part of the project. Says which rivals it had to leave out.
+# In an environment of its own: the rivals are no part of the project. Says what it had to leave out.
 bench: bench-tools
 	@$(MAKE) --silent --no-print-directory VENV=.venv-bench .venv-bench/bench
 	@.venv-bench/bin/python -m benchmarks.run $(ARGS)
 
-$(VENV)/bench: $(VENV)/core
+$(VENV)/bench: $(SOURCES) | $(BIN)/python
 	@echo '*' > $(VENV)/.gitignore
-	@echo "Installing polars and duckdb into $(VENV) ..."
+	@echo "Installing kubelog, what its tables need, polars and duckdb into $(VENV) ..."
+	@$(INSTALL) --editable '.[table]' || { echo "pyarrow or pandas cannot be installed here: tables are left out." >&2; $(INSTALL) --editable .; }
 	@$(INSTALL) polars duckdb || echo "polars or duckdb cannot be installed here: they are left out." >&2
+	@$(TELL)
 	@touch $@
 
 # What no Python package brings; only root installs it, and the benchmark does without what is missing.

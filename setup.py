@@ -100,8 +100,6 @@ class BuildLeaves(build_ext):
             if keep and is_newer(in_checkout, [*ext.sources, *ext.depends]):
                 built.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(in_checkout, built)
-        if self.in_checkout:
-            drop_compiled()  # setuptools puts there what was built, and what was kept
         try:
             self._find_compiler()
             super().build_extensions()
@@ -114,6 +112,9 @@ class BuildLeaves(build_ext):
             self.extensions = []
         else:
             stamp.write_text(made_with)
+        finally:
+            if self.in_checkout:
+                drop_compiled()  # setuptools puts there what was built, and what was kept
 
     def _find_compiler(self) -> None:
         """Fail at once where there is no compiler, or no headers of this Python."""
@@ -123,10 +124,13 @@ class BuildLeaves(build_ext):
         self.compiler.compile([str(probe.relative_to(ROOT))], output_dir=self.build_temp)
 
     def build_extension(self, ext: Any) -> None:
-        if not self.force and is_newer(Path(self.get_ext_fullpath(ext.name)), [*ext.sources, *ext.depends]):
+        built = Path(self.get_ext_fullpath(ext.name))
+        if not self.force and is_newer(built, [*ext.sources, *ext.depends]):
             return
         target = ROOT.joinpath("build", "cython", *ext.name.split(".")).with_suffix(".c")
         target.parent.mkdir(parents=True, exist_ok=True)
+        target.touch()
+        begun = target.stat().st_mtime
         what = ["--generate-shared", str(target)]
         if ext.sources:
             what = ["--shared", SHARED, "-X", DIRECTIVES, "-o", str(target), *ext.sources]
@@ -138,6 +142,8 @@ class BuildLeaves(build_ext):
             super().build_extension(ext)
         finally:
             ext.sources = sources
+        # What was changed meanwhile is younger than what was built.
+        os.utime(built, (begun, begun))
 
 
 def is_newer(built: Path, sources: list[str]) -> bool:

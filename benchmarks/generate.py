@@ -1,17 +1,19 @@
 """messages.toml → a journal of N lines and its truth, the same bytes on every machine.
 
 `python -m benchmarks.generate LINES FILE` writes FILE and FILE.truth.json; `--bless` alone writes expected.json anew, for
-every corpus of definitions.toml.
+every corpus of definitions.toml. `written("small", path)` writes a corpus and says what of it is not as expected.json says.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 import sys
 import tomllib
 from bisect import bisect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from decimal import Decimal
 from itertools import accumulate
 from pathlib import Path
 from random import Random
@@ -26,6 +28,21 @@ PIDS = {"kubelet": 2296, "kube-apiserver": 1873, "chronyd": 612}
 DAY_OF_NOVEMBER, DAYS_BEFORE = 10, 305  # of November, in a leap year: stamps without a year count in that calendar
 STEP_US = 80_000  # mean time between records
 APART = 0.2  # how often a line of another process stands within a record of several lines
+# What a unit of a duration is in ns.
+UNITS = {"µs": 1_000, "ms": 1_000_000, "s": 1_000_000_000, "m": 60_000_000_000}
+
+
+def duration_ns(raw: bytes) -> int:
+    """A quoted Go duration of at least 1 ns."""
+    return int(sum(Decimal(number) * UNITS[unit] for number, unit in re.findall(r"([\d.]+)(µs|ms|s|m)", raw.decode())))
+
+
+# Of these kinds each field has a sum of its own: of CRC32s, or of what its text means.
+COLUMNS: dict[str, dict[str, Callable[[bytes], int]]] = {
+    "BenchHttpRequest": {
+        "verb": crc32, "uri": crc32, "latency_s": duration_ns, "user_agent": crc32, "source_ip": crc32, "code": int,
+    },
+}  # fmt: skip
 
 
 class Writer:
@@ -64,6 +81,7 @@ class Truth:
         self.lines = self.bytes = self.records = self.joined = self.pairs = self.headers = self.moments = 0
         self.verdicts = {"typed": 0, "structured": 0, "header": 0, "plain": 0}
         self.kinds: dict[str, list[int]] = {}
+        self.columns = {kind: dict.fromkeys(fields, 0) for kind, fields in COLUMNS.items()}
         self.samples: list[dict[str, Any]] = []
         self.digest = hashlib.sha256()
 
@@ -86,12 +104,14 @@ class Truth:
             told = self.kinds.setdefault(message.kind, [0, 0])
             told[0] += 1
             told[1] += sum(map(crc32, values))
+            for name, value in zip(message.fields, values, strict=True) if message.kind in COLUMNS else ():
+                self.columns[message.kind][name] += COLUMNS[message.kind][name](value)
             if told[0] == 1:
                 fields = dict(zip(message.fields, (value.decode() for value in values), strict=True))
                 self.samples.append({"line": self.lines, "kind": message.kind, "fields": fields})
 
     def told(self) -> dict[str, Any]:
-        names = "lines bytes records headers joined pairs moments verdicts samples".split()
+        names = "lines bytes records headers joined pairs moments verdicts samples columns".split()
         told = {"sha256": self.digest.hexdigest(), **{name: getattr(self, name) for name in names}}
         return {**told, "kinds": dict(sorted(self.kinds.items()))}
 
@@ -171,11 +191,28 @@ def truth_of(path: Path) -> Path:
     return path.with_name(path.name + ".truth.json")
 
 
+def corpora() -> dict[str, Any]:
+    """The corpora of definitions.toml."""
+    found: dict[str, Any] = tomllib.loads((HERE / "definitions.toml").read_text())["corpus"]
+    return found
+
+
+def expected(name: str) -> dict[str, Any]:
+    """What a corpus is to be."""
+    found: dict[str, Any] = json.loads((HERE / "expected.json").read_text())[name]
+    return found
+
+
+def written(name: str, path: Path) -> list[str]:
+    """Write a corpus of definitions.toml; what of it differs from expected.json."""
+    truth = json.loads(json.dumps(write(corpora()[name]["lines"], path)))
+    return [key for key, value in expected(name).items() if truth[key] != value]
+
+
 def bless() -> None:
     """Write what the corpora of definitions.toml are to be."""
-    corpora = tomllib.loads((HERE / "definitions.toml").read_text())["corpus"]
     told = {}
-    for name, corpus in corpora.items():
+    for name, corpus in corpora().items():
         truth = write(corpus["lines"], HERE / "corpus" / f"{name}.log")
         if not corpus.get("samples"):
             del truth["samples"]

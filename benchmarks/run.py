@@ -20,11 +20,11 @@ from statistics import median
 from typing import Any
 
 from benchmarks.engines.kubelog_blocks import is_compiled
-from benchmarks.generate import write
+from benchmarks.generate import corpora, expected, written
 from benchmarks.measure import corpus
 from benchmarks.messages import HERE
+from benchmarks.probes import NAMES, ROOT, environment, line_of
 
-ROOT = HERE.parent
 FLOOR = "C floor"
 
 
@@ -36,37 +36,39 @@ def main() -> int:
     )
     arguments.add_argument("--save", type=Path, metavar="FILE", help="write the raw results as JSON")
     arguments.add_argument("--show", type=Path, metavar="FILE", help="run nothing: print the table of saved results")
-    arguments.add_argument("--no-probes", action="store_true", help="leave out start-up, grammar size, threads, file size")
+    arguments.add_argument("--no-probes", action="store_true", help="engines only")
+    arguments.add_argument(
+        "--probe", action="append", choices=NAMES, metavar="NAME", help=f"no engines, only these: {', '.join(NAMES)}"
+    )
+    arguments.add_argument("--big", action="store_true", help="the probe memory reads 4 GB (disk: 6 GB)")
     asked = arguments.parse_args()
     if asked.show:
         print(report(json.loads(asked.show.read_text())))
         return 0
     definitions = tomllib.loads((HERE / "definitions.toml").read_text())
-    wanted = [FLOOR, *asked.only] if asked.only else [""]
+    wanted = [] if asked.probe else [FLOOR, *asked.only] if asked.only else [""]
     engines = [engine for engine in definitions["engine"] if any(text in engine["name"] for text in wanted)]
     # Where kubelog is compiled, the day is read in a moment; interpreted, the cut takes as long.
     probed = "day" if is_compiled() else "cut"
-    prepare({engine["corpus"] for engine in engines} | {probed}, definitions["corpus"])
+    prepare({engine["corpus"] for engine in engines} | {probed})
     engines, skipped = check(engines)
     results: dict[str, Any] = {"date": date.today().isoformat(), "machine": machine(), "engines": engines, "skipped": skipped}
     results["rounds"] = measure(engines, asked.rounds)
     if not asked.no_probes:
-        results["probes"] = probes(asked.rounds, probed)
+        results["probes"] = [probe(name, asked.rounds, probed, asked.big) for name in asked.probe or NAMES]
     print(report(results))
     if asked.save:
         asked.save.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
     return 0
 
 
-def prepare(names: set[str], corpora: dict[str, Any]) -> None:
+def prepare(names: set[str]) -> None:
     """The corpora, byte for byte as expected.json says."""
-    expected = json.loads((HERE / "expected.json").read_text())
     for name in sorted(names):
         path = corpus(name)
-        if not path.exists() or _digest(path) != expected[name]["sha256"]:
-            progress(f"writing the corpus {name!r}: {corpora[name]['lines']:,} lines")
-            truth = json.loads(json.dumps(write(corpora[name]["lines"], path)))
-            wrong = [key for key in expected[name] if truth[key] != expected[name][key]]
+        if not path.exists() or _digest(path) != expected(name)["sha256"]:
+            progress(f"writing the corpus {name!r}: {corpora()[name]['lines']:,} lines")
+            wrong = written(name, path)
             if wrong:
                 raise SystemExit(f"corpus {name!r} is not as expected.json says: {', '.join(wrong)} differ (see README.md)")
 
@@ -103,8 +105,7 @@ def measure(engines: list[dict[str, Any]], count: int) -> list[dict[str, Any]]:
 
 def one(engine: dict[str, Any], check: bool = False) -> dict[str, Any]:
     """An engine in a fresh process."""
-    env = {**os.environ, **engine.get("env", {}), "PYTHONPATH": str(ROOT), **({"BENCH_CHECK": "1"} if check else {})}
-    env.pop("PYTHONDONTWRITEBYTECODE", None)
+    env = {**environment(), **engine.get("env", {}), **({"BENCH_CHECK": "1"} if check else {})}
     command = [sys.executable, "-m", "benchmarks.measure", json.dumps(engine)]
     done = subprocess.run(command, env=env, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
@@ -115,13 +116,14 @@ def one(engine: dict[str, Any], check: bool = False) -> dict[str, Any]:
     return told
 
 
-def probes(rounds: int, name: str) -> dict[str, dict[str, float]]:
-    progress("start-up, size of the grammar, threads, size of the file")
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    env.pop("PYTHONDONTWRITEBYTECODE", None)
-    command = [sys.executable, "-m", "benchmarks.probes", str(rounds), name]
-    done = subprocess.run(command, env=env, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
-    found: dict[str, dict[str, float]] = json.loads(done.stdout)
+def probe(name: str, rounds: int, corpus_name: str, big: bool) -> dict[str, Any]:
+    """What a probe finds, in a fresh process."""
+    progress(f"probe {name}")
+    command = [sys.executable, "-m", "benchmarks.probes", name, str(rounds), corpus_name, *(["big"] if big else [])]
+    done = subprocess.run(command, env=environment(), cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"the probe {name} failed")
+    found: dict[str, Any] = json.loads(done.stdout)
     progress("")
     return found
 
@@ -129,25 +131,31 @@ def probes(rounds: int, name: str) -> dict[str, dict[str, float]]:
 def report(results: dict[str, Any]) -> str:
     """The results as people read them."""
     told = results["machine"]
-    lines = [f"{told['cpu']}, {told['cores']} cores, Python {told['python']}, kubelog {told['kubelog']}, {results['date']}", ""]
-    lines += table(results["engines"], results["rounds"])
+    lines = [f"{told['cpu']}, {told['cores']} cores, Python {told['python']}, kubelog {told['kubelog']}, {results['date']}"]
+    if results["engines"]:
+        lines += ["", *table(results["engines"], results["rounds"])]
     lines += [f"left out: {name}: {reason}" for name, reason in results["skipped"].items()]
-    for title, values in results.get("probes", {}).items():
-        lines += ["", title, *(f"  {name:<16}{value:>12,.2f}" for name, value in values.items())]
+    for told in results.get("probes", []):
+        lines += ["", told["title"], *map(line_of, told.get("figures", []))]
+        lines += [f"  left out: {told['skipped']}"] if "skipped" in told else []
     return "\n".join(lines)
 
 
 def table(engines: list[dict[str, Any]], rounds: list[dict[str, Any]]) -> list[str]:
-    lines = [f"{'CPU of one core, medians':<30}{'ns/record':>12}{'spread':>18}{'× floor':>10}{'peak MiB':>10}  corpus  job"]
+    lines = [
+        f"{'CPU of one core, medians':<36}{'ns/record':>9}{'spread':>17}{'× floor':>9}{'spread':>15}{'peak MiB':>10}  corpus  job"
+    ]
     for engine in engines:
         name = engine["name"]
         costs = [told[name]["cpu_ns"] / told[name]["records"] for told in rounds]
         floors = [told[FLOOR]["cpu_ns"] / told[FLOOR]["records"] for told in rounds]
-        ratio = median(cost / floor for cost, floor in zip(costs, floors, strict=True))
+        ratios = [cost / floor for cost, floor in zip(costs, floors, strict=True)]
         spread = f"{min(costs):,.0f}–{max(costs):,.0f}"
         peak = median(told[name]["peak_kib"] for told in rounds) / 1024
-        numbers = f"{median(costs):>12,.0f}{spread:>18}{ratio:>10,.1f}{peak:>10,.0f}"
-        lines.append(f"{name:<30}{numbers}  {engine['corpus']:<6}  {rounds[0][name]['job']}")
+        digits = 2 if median(ratios) < 10 else 0
+        among = f"{min(ratios):,.{digits}f}–{max(ratios):,.{digits}f}"
+        numbers = f"{median(costs):>9,.0f}{spread:>17}{median(ratios):>9,.{digits}f}{among:>15}{peak:>10,.0f}"
+        lines.append(f"{name:<36}{numbers}  {engine['corpus']:<6}  {rounds[0][name]['job']}")
     return lines
 
 
@@ -158,7 +166,7 @@ def machine() -> dict[str, Any]:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         cpu = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), cpu)
     packages = {}
-    for name in ("kubelog", "pyparsing", "msgspec", "polars", "duckdb"):
+    for name in ("kubelog", "pyparsing", "msgspec", "pyarrow", "pandas", "polars", "duckdb"):
         try:
             packages[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
@@ -170,7 +178,8 @@ def machine() -> dict[str, Any]:
     }
     return {
         "cpu": cpu, "cores": os.cpu_count(), "architecture": platform.machine(), "system": platform.system(),
-        "python": platform.python_version(), "kubelog": "compiled" if is_compiled() else "interpreted", "packages": packages, "programs": {name: said for name, said in programs.items() if said},
+        "python": platform.python_version(), "kubelog": "compiled" if is_compiled() else "interpreted", "packages": packages,
+        "programs": {name: said for name, said in programs.items() if said},
     }  # fmt: skip
 
 

@@ -86,7 +86,7 @@ def run(arguments: list[str]) -> int:
         return USAGE
     except KubelogError as error:
         complain(str(error))
-        return USAGE if isinstance(error, ValueError) else UNREADABLE
+        return USAGE if isinstance(error, ValueError | ImportError) else UNREADABLE
     except BrokenPipeError:
         # The reader has gone: nothing to say, and nothing more to write when Python closes the stream.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

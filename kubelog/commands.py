@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from kubelog.errors import InputError, KubelogError, UsageError
@@ -92,8 +92,10 @@ def parse(options: argparse.Namespace, out: Out) -> int:
         def show(record: Record) -> None:
             out.text(escape.json(record.to_dict(options.raw)))
 
-    if len(log.sources) == 1 and log.sources[0].path == "-":
-        _follow(log, show, out)
+    if _is_pipe(log):
+        for blocks in _pieces(log):
+            _show_blocks(log, blocks, show)
+            out.flush()
     else:
         for record in log:
             show(record)
@@ -106,29 +108,43 @@ def _tables(log: Log, output: str, out: Out) -> None:
 
     if output != "csv" and out.is_terminal:
         raise UsageError(f"{output} is not for terminals: name a file with --to, or pipe it on")
-    files.write(log.batches(), log.schema, output, out.binary, out.is_terminal)
+    batches = log.batches()
+    if output == "csv" and _is_pipe(log):
+        make = log.table_maker()
+        batches = (make(block, maker) for blocks in _pieces(log) for block, maker in blocks)
+    files.write(batches, log.schema, output, out.binary, out.is_terminal)
 
 
-def _follow(log: Log, show: Callable[[Record], None], out: Out) -> None:
-    """A pipe, record by record: what came is shown at once when the pipe falls silent."""
+def _is_pipe(log: Log) -> bool:
+    """Whether standard input is all that is read."""
+    return [source.path for source in log.sources] == ["-"]
+
+
+def _pieces(log: Log) -> Iterator[list[tuple[Block, RecordMaker]]]:
+    """A pipe's Blocks as they come: what came is complete when the pipe falls silent."""
     from kubelog.ingest.follow import POLL_S, pipe
 
     source = log.sources[0]
     reader = log.reader(source)
     maker = log.maker(reader.clock)
+
+    def read(piece: bytes, final: bool = False, settle: bool = False) -> list[tuple[Block, RecordMaker]]:
+        blocks = reader.push(piece, final, settle)
+        for block in blocks:
+            log.engine.messages(block)
+        return [(block, maker) for block in blocks]
+
     total = 0
     for piece in pipe(POLL_S):
         total += len(piece or b"")
-        _show_blocks(log, reader.push(piece or b"", settle=piece is None), maker, show)
-        out.flush()
-    _show_blocks(log, reader.push(b"", final=True), maker, show)
+        yield read(piece or b"", settle=piece is None)
+    yield read(b"", final=True)
     if not total:
         log.empty.append(source.path)
 
 
-def _show_blocks(log: Log, blocks: list[Block], maker: RecordMaker, show: Callable[[Record], None]) -> None:
-    for block in blocks:
-        log.engine.messages(block)
+def _show_blocks(log: Log, blocks: list[tuple[Block, RecordMaker]], show: Callable[[Record], None]) -> None:
+    for block, maker in blocks:
         for row in range(len(block)):
             record = maker.record(block, row)
             if not log.where or log.where.admits(record):

@@ -10,7 +10,19 @@ from typing import Any, Protocol
 from kubelog.errors import UsageError
 from kubelog.grammar.compile import Program, Table, compile_grammar, read_table
 from kubelog.ingest.block import (
-    BARE, HEADER, MAX_INDENT, MAX_LINE, MAX_PREFIX, NO_HEADER, NONE, PLAIN, SEVERITIES, STRUCTURED, TYPED, UNPARSED, Block,
+    BARE,
+    HEADER,
+    MAX_INDENT,
+    MAX_LINE,
+    MAX_PREFIX,
+    NO_HEADER,
+    NONE,
+    PLAIN,
+    SEVERITIES,
+    STRUCTURED,
+    TYPED,
+    UNPARSED,
+    Block,
 )  # fmt: skip
 from kubelog.ingest.calendar import DAY, DAYS_BEFORE
 from kubelog.klog.values import unquote

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import copy
+from array import array
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
-import msgspec
-
-from kubelog.ingest.block import NONE, VERDICTS, Block
+from kubelog.ingest.block import NONE, VERDICTS, Block, text
 from kubelog.ingest.calendar import DAY
 from kubelog.ingest.clock import AHEAD, BACK
 from kubelog.message.filter import Filter
+from kubelog.message.heard import Listener
 from kubelog.message.record import RecordMaker
-from kubelog.message.vocabulary import Event, Heard
+from kubelog.message.vocabulary import GAP_US, LATE_US, Event, Heard
 
 # Moments without a year count in a leap year.
 _YEAR = 366 * DAY
@@ -22,16 +23,20 @@ _YEAR = 366 * DAY
 class Feed:
     """Blocks → the events that the rules ask for, each with how far its node's records had come.
 
-    A line that names no node is of the node of the line before, unless `node` is fixed.
+    A line that names no node is of the node of the line before, unless `node` is fixed. The leaf goes over the rows; what is
+    done here is done for each event, and for each run of a node's records.
     """
 
-    def __init__(self, wanted: frozenset[str], where: Filter, node: str | None = None, *, fixed: bool = False) -> None:
-        self.wanted, self.where, self.node, self.fixed = wanted, where, node, fixed
+    def __init__(
+        self, wanted: frozenset[str], where: Filter, node: str | None = None, *, fixed: bool = False, leaf: Any = Listener
+    ) -> None:
+        self.wanted, self.where, self.node, self.fixed, self.leaf = wanted, where, node, fixed, leaf
         self.heard: dict[str | None, Heard] = {}
         self.verdicts: Counter[str] = Counter()
         self.moment: int | None = None  # of the line before, where no year is known
         self.turned = 0  # µs of the New Years that were passed without one
-        self._kinds: dict[int, bool] = {}
+        self.filters = bool(where)
+        self._kinds: array[int] | None = None  # of each wording, whether its event is wanted
 
     def fork(self) -> Feed:
         """A copy that may run ahead."""
@@ -41,64 +46,120 @@ class Feed:
 
     def read(self, block: Block, maker: RecordMaker) -> Iterator[Event]:
         """The wanted events of a Block."""
-        process, named = -1, None
-        for row in range(len(block)):
-            line = block.first[row]
-            self.verdicts[VERDICTS[block.verdict[row]]] += 1
-            if block.process[line] != process:
-                process, named = block.process[line], block.node(line)
-            if named is not None:
-                self._name(named)
-            node = named or self.node
-            time, turned = block.time[row], 0
-            if time == NONE and block.since_year[row] != NONE:
-                turned = self._turn(block.since_year[row])
-                time = block.since_year[row] + turned
-            if time != NONE:
-                heard = self.heard.get(node)
-                self.heard[node] = Heard(time, time) if heard is None else heard.at(time)
-            number = block.kind[row]
-            if number >= 0 and self._wants(number, maker):
-                event = self._event(block, row, maker, turned)
+        rows = len(block)
+        if not rows:
+            return
+        verdicts = memoryview(block.verdict)[:rows].tobytes()
+        for number, verdict in enumerate(VERDICTS):
+            count = verdicts.count(number)
+            if count:
+                self.verdicts[verdict] += count
+        if self._kinds is None:
+            self._kinds = array("b", [entry.event in self.wanted for entry in maker.table.entries])
+        listener = self.leaf(block, self._kinds, GAP_US, LATE_US, _YEAR, BACK, AHEAD)
+        nodes = _Nodes(self, listener, [text(name) for name in block.nodes.values(block.data)])
+        row = listener.read(0)
+        while row < rows:
+            if not listener.asked:
+                nodes.listen()
+            else:
+                event = self._event(block, row, maker, nodes)
                 if event is not None:
                     yield event
+                row += 1
+            row = listener.read(row)
+        nodes.take_back()
 
-    def _event(self, block: Block, row: int, maker: RecordMaker, turned: int) -> Event | None:
-        maker.node = self.node
-        if self.where and not self.where.admits(maker.record(block, row)):
+    def _event(self, block: Block, row: int, maker: RecordMaker, nodes: _Nodes) -> Event | None:
+        maker.node = nodes.current
+        if self.filters and not self.where.admits(maker.record(block, row)):
             return None
-        made = maker.event(block, row)
-        if made is None:
-            return None
-        event, seen = made[0], made[0].seen
-        if seen.node is not None:
-            self._name(seen.node)
-        heard = self.heard.get(seen.node)
-        if heard is not None:
-            self.heard[seen.node] = heard.asked()
-        time = seen.time_us + turned if seen.time_us is not None else None
-        return msgspec.structs.replace(event, seen=msgspec.structs.replace(seen, heard=heard, time_us=time))
+        made = maker.event(block, row, nodes.leaf.shift, nodes.asked)
+        return None if made is None else made[0]
 
-    def _name(self, node: str) -> None:
-        """A line names its node: so it is that of the lines behind it, and of those before it that no line names."""
-        if self.fixed or node == self.node:
+
+class _Nodes:
+    """The nodes of a Block: the leaf knows them by number. How far their records came is taken back from it when it counts."""
+
+    def __init__(self, feed: Feed, leaf: Any, names: list[str]) -> None:
+        self.feed, self.leaf = feed, leaf
+        self.numbers: dict[str | None, int] = {None: 0}
+        for name in (*names, feed.node):
+            self.numbers.setdefault(name, len(self.numbers))
+        self.names = list(self.numbers)
+        known = [feed.heard.get(name) for name in self.names]
+        self.us = array("q", [NONE if one is None else one.us for one in known])
+        self.run_us = array("q", [NONE if one is None else one.run_us for one in known])
+        leaf.us, leaf.run_us = self.us, self.run_us
+        leaf.number_of = array("q", [self.numbers[name] for name in names] or [0])
+        leaf.node, leaf.fixed = self.numbers[feed.node], feed.fixed
+        leaf.moment, leaf.turned = NONE if feed.moment is None else feed.moment, feed.turned
+
+    @property
+    def current(self) -> str | None:
+        """The node of the lines that name none."""
+        name: str | None = self.names[self.leaf.node]
+        return name
+
+    def listen(self) -> None:
+        """Do what the leaf stopped for: the record that it stopped at begins a run or moves one, or names the first node."""
+        number, time = self.leaf.of, self.leaf.at
+        if time == NONE:
+            self._named(number)
             return
-        if self.node is None and None in self.heard:
-            self.heard[node] = self.heard.pop(None)
-        self.node = node
+        before = self._heard(number)
+        self._put(number, Heard(time, time) if before is None else before.at(time))
 
-    def _turn(self, moment: int) -> int:
-        """µs to add to a moment without a year, so that it is behind those before it."""
-        if self.moment is not None:
-            if moment < self.moment - BACK:
-                self.turned += _YEAR
-            elif moment > self.moment + AHEAD:
-                return self.turned - _YEAR
-        self.moment = moment
-        return self.turned
+    def asked(self, node: str | None) -> Heard | None:
+        """How far the records of a node have come of which an event is made."""
+        number = self.numbers.get(node)
+        if number is None:
+            number = self._add(node)
+        if number and not self.feed.fixed:
+            self._named(number)
+        heard = self._heard(number)
+        if heard is not None:
+            self.feed.heard[node] = heard.asked()
+        return heard
 
-    def _wants(self, number: int, maker: RecordMaker) -> bool:
-        wants = self._kinds.get(number)
-        if wants is None:
-            wants = self._kinds[number] = maker.table.entries[number].event in self.wanted
-        return wants
+    def take_back(self) -> None:
+        """All of it, at the end of the Block."""
+        feed, leaf = self.feed, self.leaf
+        for number in range(len(self.names)):
+            self._heard(number)
+        feed.node = self.current
+        feed.moment, feed.turned = None if leaf.moment == NONE else leaf.moment, leaf.turned
+
+    def _named(self, number: int) -> None:
+        """A line names its node: so it is that of the lines behind it, and of those before it that no line names."""
+        if self.leaf.node == 0:
+            before = self._heard(0)
+            if before is not None:
+                del self.feed.heard[None]
+                self.us[0] = NONE
+                self._put(number, before)
+        self.leaf.node = number
+
+    def _heard(self, number: int) -> Heard | None:
+        us, name = self.us[number], self.names[number]
+        if us == NONE:
+            return None
+        heard = self.feed.heard[name]
+        if heard.us != us:
+            # The leaf moves nothing else.
+            heard = self.feed.heard[name] = Heard(us, heard.run_us, heard.past)
+        return heard
+
+    def _put(self, number: int, heard: Heard) -> None:
+        self.feed.heard[self.names[number]] = heard
+        self.us[number], self.run_us[number] = heard.us, heard.run_us
+
+    def _add(self, node: str | None) -> int:
+        """A node that no line of the Block names but a text in it."""
+        number = self.numbers[node] = len(self.names)
+        self.names.append(node)
+        heard = self.feed.heard.get(node)
+        self.us = self.us + array("q", [NONE if heard is None else heard.us])
+        self.run_us = self.run_us + array("q", [NONE if heard is None else heard.run_us])
+        self.leaf.us, self.leaf.run_us = self.us, self.run_us
+        return number

@@ -40,7 +40,8 @@ class LiveReader:
         self.reader = log.reader(source)
         self.maker = log.maker(self.reader.clock)
         every = frozenset(entry.event for entry in log.engine.table.entries)
-        self.feed = Feed(every if wanted is None else wanted, log.where, log.node, fixed=log.node is not None)
+        leaf = self.reader.engine.leaves.Listener
+        self.feed = Feed(every if wanted is None else wanted, log.where, log.node, fixed=log.node is not None, leaf=leaf)
         self.ahead = self.feed
         self.early: dict[int, Event] = {}  # offset → an event that was told before its record was complete
 

@@ -26,6 +26,7 @@ LEAVES: Final = {
     "Matcher": "kubelog.message.matcher",
     "CellReader": "kubelog.message.cells",
     "Bits": "kubelog.message.cells",
+    "Listener": "kubelog.message.heard",
     "FieldReader": "kubelog.message.fields",
 }
 

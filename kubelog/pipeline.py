@@ -148,14 +148,16 @@ class Log:
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Arrow batches, a row a record: as `to_arrow`, a Block at a time."""
+        return self.made(self.table_maker())
+
+    def table_maker(self) -> Callable[[Block, RecordMaker], pa.RecordBatch]:
+        """What makes the table of a Block's records: of those that are wanted."""
         from kubelog.message.table import admitted
 
         tables, where = self._tables, self.where
-
-        def make(block: Block, maker: RecordMaker) -> pa.RecordBatch:
-            return admitted(tables.batch(block, maker), where) if where else tables.batch(block, maker)
-
-        return self.made(make)
+        if not where:
+            return tables.batch
+        return lambda block, maker: admitted(tables.batch(block, maker), where)
 
     @cached_property
     def _tables(self) -> Tables:
@@ -187,7 +189,8 @@ class Log:
         """`to_arrow` as a frame of polars, which is to be installed apart."""
         from kubelog.message.table import to_polars
 
-        return to_polars(self.to_arrow())
+        frame: pl.DataFrame = to_polars(self.to_arrow())
+        return frame
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         """The Arrow stream interface: `polars.DataFrame(log)`, `duckdb.sql("from log")`."""
@@ -321,7 +324,8 @@ class Events:
         """`to_arrow` as a frame of polars, which is to be installed apart."""
         from kubelog.message.table import to_polars
 
-        return to_polars(self.to_arrow())
+        frame: pl.DataFrame = to_polars(self.to_arrow())
+        return frame
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         """The Arrow stream interface."""

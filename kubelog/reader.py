@@ -41,7 +41,7 @@ class Reader:
 
     def push(self, data: bytes, final: bool = False, settle: bool = False) -> list[Block]:
         """The records that are complete now; with `final` all of them, with `settle` all whole lines."""
-        blocks = []
+        blocks: list[Block] = []
         while self.dropped:
             # The rest of a line that is too long; nothing behind it continues a record before it.
             end = data.find(b"\n")
@@ -56,7 +56,8 @@ class Reader:
         if len(self.held) - whole > _KEPT and not final:
             self.dropped = len(self.held) - whole - _KEPT
             self.held = self.held[: whole + _KEPT]
-        blocks += self._settled(len(self.held) if final else whole, final or settle)
+        # A line that is too long ends what stands before it.
+        blocks += self._settled(len(self.held) if final else whole, final or settle or self.dropped > 0)
         return blocks
 
     def _settled(self, stop: int, final: bool) -> list[Block]:

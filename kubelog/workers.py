@@ -30,8 +30,9 @@ def ordered(items: Iterable[T], work: Callable[[T], R], jobs: int) -> Iterator[R
         return
     pool: ThreadPoolExecutor | None = None
     waiting: deque[Future[R]] = deque()
+    errors: list[Exception] = []
     try:
-        for number, item in enumerate(items):
+        for number, item in enumerate(_until_one_fails(items, errors)):
             if number < 2:
                 # A small input's Block, and what its end completes, need no threads: importing them takes longer.
                 yield work(item)
@@ -47,9 +48,18 @@ def ordered(items: Iterable[T], work: Callable[[T], R], jobs: int) -> Iterator[R
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+        if errors:
+            raise errors[0]
     finally:
         if pool is not None:
             pool.shutdown(cancel_futures=True)
+
+
+def _until_one_fails(items: Iterable[T], errors: list[Exception]) -> Iterator[T]:
+    try:
+        yield from items
+    except Exception as error:
+        errors.append(error)
 
 
 def _done(work: Callable[[T], R], item: T) -> Future[R]:

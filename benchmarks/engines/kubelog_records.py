@@ -22,17 +22,17 @@ def prepare() -> Any:
 
 def read(kubelog: Any, path: Path) -> Reading:
     check = bool(os.environ.get("BENCH_CHECK"))
-    kinds: Counter[str | None] = Counter()
+    kinds: Counter[str] = Counter()
     verdicts: Counter[str] = Counter()
     pairs = 0
     values = {}
     for record in kubelog.read(path, year=2023, grammar=HERE / "grammar"):
         verdicts[record.verdict] += 1
-        kinds[record.kind] += 1
+        kinds[record.kind or ""] += 1
         pairs += len(record.pairs or ())
         if check:
             if record.reason:
                 raise AssertionError(f"{path.name}:{record.origin.line}: {record.reason}")
             values[record.origin.line] = (record.kind, record.fields)
-    del kinds[None]
+    del kinds[""]
     return Reading(dict(kinds), {"verdicts": dict(verdicts), "pairs": pairs, "records": sum(verdicts.values())}, values=values)

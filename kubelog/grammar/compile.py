@@ -96,13 +96,14 @@ def compile_grammar(grammar: Grammar) -> Table:
     for number, wording in enumerate(grammar.wordings):
         builder.add(number, wording)
     builder.trie()
-    lists = [builder.literals_of(texts) for texts in (grammar.before, grammar.heads, grammar.stacks, grammar.blocks)]
+    before, heads = builder.literals_of(grammar.before), builder.literals_of(grammar.heads)
+    stacks, blocks = builder.literals_of(grammar.stacks), builder.literals_of(grammar.blocks)
     two_words = builder.literals_of(sorted({name.split(" ")[0].encode() for name in grammar.months if " " in name}))
     messages, message_ends = builder.literals_of(builder.messages), builder.message_ends()
     return Table(
-        LAYOUT, grammar.digest, builder.entries, grammar.months, grammar.events, bytes(builder.pool), builder.literals, *lists,
-        two_words, builder.ops, builder.nodes, builder.edges, builder.ends, builder.wordings, builder.names,
-        messages, message_ends, builder.lines,
+        LAYOUT, grammar.digest, builder.entries, grammar.months, grammar.events, bytes(builder.pool), builder.literals,
+        before, heads, stacks, blocks, two_words, builder.ops, builder.nodes, builder.edges, builder.ends, builder.wordings,
+        builder.names, messages, message_ends, builder.lines,
     )  # fmt: skip
 
 

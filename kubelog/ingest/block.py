@@ -129,8 +129,8 @@ class Block:
     """Whole lines of one input, and the columns over them."""
 
     __slots__ = (
-        "arena", "data", "dropped", "file_of", "files", "line", "line_of", "lines", "members", "months", "node_of", "nodes", "offset",
-        "pairs", "path", "pid_of", "processes", "rows", "sites", "size", "spans", "unit_of", "units",
+        "arena", "data", "dropped", "file_of", "files", "line", "line_of", "lines", "members", "months", "node_of", "nodes",
+        "offset", "pairs", "path", "pid_of", "processes", "rows", "sites", "size", "spans", "unit_of", "units",
         *LINE_COLUMNS, *RECORD_COLUMNS,
     )  # fmt: skip
 

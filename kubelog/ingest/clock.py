@@ -57,6 +57,8 @@ class Clock:
         self.reference = reference
         self.last: int | None = None  # moment of the line before
         self.assumed: int | None = None  # the first year that the reference gave
+        # The second that was shown last, its date and clock, its fold.
+        self._second: tuple[int, tuple[int, int, int, int, int, int], int] = 0, (1970, 1, 1, 0, 0, 0), 0
 
     def read(self, block: Block, reader: Any = TimeReader) -> None:
         """Fill `since_year`, `time`, `time_source` and `year_source`.
@@ -157,7 +159,17 @@ class Clock:
 
     def shown(self, time: int) -> datetime | None:
         """A time as users see it: aware where the zone is known."""
-        return to_datetime(time, self.zone)
+        if time == NONE:
+            return None
+        second, micro = divmod(time, 1_000_000)
+        known, clock, fold = self._second
+        if known != second or not second:
+            # Zones jump at whole seconds.
+            at = to_datetime(time - micro, self.zone)
+            assert at is not None
+            clock, fold = (at.year, at.month, at.day, at.hour, at.minute, at.second), at.fold
+            self._second = second, clock, fold
+        return datetime(*clock, micro, self.zone, fold=fold)
 
     def placed(self, time: datetime) -> datetime:
         """A time that no stamp says, as `shown`; where the zone of one of them is not known, as a local time."""

@@ -196,7 +196,7 @@ def valid_text(b: bytes, p: int, e: int) -> int:
     return 1
 
 
-def put_view(views: array[int], i: int, b: bytes, p: int, e: int, buffer: int) -> None:
+def put_view(views: array[int], i: int, b: bytes | bytearray, p: int, e: int, buffer: int) -> None:
     """Put Arrow's view of b[p:e] into views[i:i + 4]: its length, then itself or its first four bytes, the buffer and p."""
     text = bytes(b[p : min(e, p + 12)])
     words = memoryview(text[: 4 if e - p > 12 else 12].ljust(12, b"\0")).cast("i")

@@ -36,8 +36,9 @@ class TimeReader:
         return row
 
     def read(
-        self, row: int, year_at: int, leap_day: int, year_source: int, last: int, back: int, ahead: int, offset: int, since: int, until: int
-    ) -> int:
+        self, row: int, year_at: int, leap_day: int, year_source: int, last: int, back: int, ahead: int, offset: int, since: int,
+        until: int,
+    ) -> int:  # fmt: skip
         """Fill the rows from this one on; the first that may change something, or the end.
 
         `year_at` is where the year begins, µs since 1970; `leap_day` what to take from moments behind February where it has

@@ -12,6 +12,8 @@ Lines that follow the pairs of a record, as a stack does, are no pairs.
 
 from __future__ import annotations
 
+from array import array
+
 from kubelog.grammar.compile import MAX_DEPTH
 from kubelog.ingest import ops
 from kubelog.ingest.block import HEADER, STRUCTURED, Block
@@ -47,7 +49,7 @@ class PairReader:
         block.pairs = column("i", STEP * (_USUAL * self.rows + 16))
         row = 0
         while True:
-            self.pairs = block.pairs
+            self.pairs: array[int] = block.pairs
             with cython.nogil:
                 row = self._read(row)
             if row >= self.rows:

@@ -13,7 +13,19 @@ from __future__ import annotations
 from kubelog.grammar.compile import Program
 from kubelog.ingest import ops
 from kubelog.ingest.block import (
-    BARE, BLANK_LINE, GAP, HEADER, LINE_TOO_LONG, MAX_BYTES, MAX_LINE, MAX_LINES, NO_HEADER, PLAIN, STRUCTURED, UNPARSED, Block,
+    BARE,
+    BLANK_LINE,
+    GAP,
+    HEADER,
+    LINE_TOO_LONG,
+    MAX_BYTES,
+    MAX_LINE,
+    MAX_LINES,
+    NO_HEADER,
+    PLAIN,
+    STRUCTURED,
+    UNPARSED,
+    Block,
 )  # fmt: skip
 from kubelog.ingest.columns import column, grown
 

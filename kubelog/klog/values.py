@@ -53,6 +53,8 @@ _AGE = re.compile(r"(\d+)(y|d|h|m|s)", re.ASCII)
 _AGE_SECONDS: Final = {"y": 31_536_000.0, "d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
 _POD = re.compile(r"([^\s_()]+)_([^\s_()/]+)\(([^\s()]*)\)")
 _NAMESPACED = re.compile(r"(?:([^\s/_()\[\]{},]+)/)?([^\s/_()\[\]{},]+)")
+# The plainest list; a small letter may begin what JSON takes for no text.
+_NAMES = re.compile(r"\[[A-Z][A-Za-z]*(?: [A-Z][A-Za-z]*)*\]", re.ASCII)
 _SIZE = re.compile(r"(\d{1,18}(?:[.,]\d{1,3})?)([KMGTPE]?)i?B?", re.ASCII)
 
 
@@ -100,7 +102,7 @@ def block(value: bytes) -> bytes:
 
 def word(value: bytes) -> str:
     found = plain(value)
-    if not found or any(c in " \t\n" for c in found):
+    if not found or " " in found or "\t" in found or "\n" in found:
         raise ValueError("expected one word")
     return found
 
@@ -109,7 +111,14 @@ def integer(value: bytes) -> int:
     found = plain(value)
     if not re.fullmatch(r"[+-]?\d{1,19}", found, re.ASCII):
         raise ValueError("expected an integer")
-    return int(found)
+    return _int64(int(found))
+
+
+def _int64(value: int) -> int:
+    """The value, where a column of 64 bits can hold it."""
+    if not -(1 << 63) <= value < 1 << 63:
+        raise ValueError("expected an integer of 64 bits")
+    return value
 
 
 def number(value: bytes) -> float:
@@ -169,6 +178,8 @@ def items(value: bytes) -> list[str]:
         return []
     if found[:1] != "[":
         return [part.strip() for part in found.split(",") if part.strip()]
+    if _NAMES.fullmatch(found):
+        return found[1:-1].split(" ")
     data = go.parse(found)
     if not isinstance(data, list):
         raise ValueError("expected a list")
@@ -234,7 +245,7 @@ def size(value: bytes) -> int:
     if not read:
         raise ValueError("expected a size like 5.8G")
     power = 1 + "KMGTPE".index(read[2]) if read[2] else 1
-    return int(Decimal(read[1].replace(",", ".")) * 1024**power)
+    return _int64(int(Decimal(read[1].replace(",", ".")) * 1024**power))
 
 
 def one_of(*allowed: str) -> Callable[[bytes], str]:
@@ -294,7 +305,8 @@ def since(value: bytes) -> str:
     read = _SINCE.fullmatch(text(value))
     if not read:
         raise ValueError("expected a date and a time")
-    return datetime(*map(int, read.groups())).isoformat()
+    year, month, day, hour, minute, second = map(int, read.groups())
+    return datetime(year, month, day, hour, minute, second).isoformat()
 
 
 CONVERT: Final[dict[str, Callable[[bytes], Any]]] = {

@@ -3,7 +3,7 @@ from kubelog.ingest cimport ops
 
 cdef int LINE_TOO_LONG, STRUCTURED, MAX_DEPTH
 cdef long long NONE
-cdef int DATA, ARENA, SIGNATURES, WORDINGS, SURE, WORD, INT, FLOAT, BOOL, DURATION, POD, QUANTITY, GO, _LONGEST, _MOST, _STRUCT, _LIST, _TUPLE, _MAP
+cdef int DATA, ARENA, SIGNATURES, WORDINGS, SURE, WORD, INT, BOOL, DURATION, POD, QUANTITY, GO, _LONGEST, _MOST, _STRUCT, _LIST, _TUPLE, _MAP
 
 @cython.final
 cdef class CellReader:
@@ -51,7 +51,7 @@ cdef class CellReader:
     cdef bint _passes(self, int check, Py_ssize_t p, Py_ssize_t e) except -1 nogil
     @cython.locals(q=Py_ssize_t, c=cython.int)
     cdef bint _duration(self, Py_ssize_t p, Py_ssize_t e) except -1 nogil
-    @cython.locals(depth=cython.int, c=cython.int, kind=cython.int, fresh=bint)
+    @cython.locals(start=Py_ssize_t, depth=cython.int, c=cython.int, kind=cython.int, fresh=bint)
     cdef bint _go(self, Py_ssize_t p, Py_ssize_t e) except -1 nogil
     @cython.locals(depth=cython.int, c=cython.int)
     cdef bint _json(self, Py_ssize_t p, Py_ssize_t e) except -1 nogil
@@ -75,9 +75,9 @@ cdef class Bits:
     cdef signed char[::1] b
 
     cpdef of(self, object column, long long none)
-    @cython.locals(row=Py_ssize_t)
+    @cython.locals(row=Py_ssize_t, byte=cython.int)
     cdef int _of_q(self, long long none) except -1 nogil
-    @cython.locals(row=Py_ssize_t)
+    @cython.locals(row=Py_ssize_t, byte=cython.int, given=cython.int)
     cdef int _of_i(self, long long none) except -1 nogil
-    @cython.locals(row=Py_ssize_t)
+    @cython.locals(row=Py_ssize_t, byte=cython.int, given=cython.int)
     cdef int _of_b(self, long long none) except -1 nogil

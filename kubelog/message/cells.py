@@ -13,7 +13,21 @@ from kubelog.ingest import ops
 from kubelog.ingest.block import LINE_TOO_LONG, NONE, STRUCTURED, Block
 from kubelog.ingest.columns import column, grown, zeros
 from kubelog.message.layout import (
-    ARENA, BOOL, COLUMNS, DATA, DURATION, FLOAT, GO, INT, POD, QUANTITY, SIGNATURES, SURE, VIEWS, WORD, WORDINGS, Layout,
+    ARENA,
+    BOOL,
+    COLUMNS,
+    DATA,
+    DURATION,
+    GO,
+    INT,
+    POD,
+    QUANTITY,
+    SIGNATURES,
+    SURE,
+    VIEWS,
+    WORD,
+    WORDINGS,
+    Layout,
 )  # fmt: skip
 
 try:
@@ -56,7 +70,8 @@ class CellReader:
         self.line_base, self.offset_base = block.line, block.offset
         self.time, self.time_source_of, self.year_source_of = block.time, block.time_source, block.year_source
         # What is filled, by name.
-        self.out = out = {name: column(code, rows) for name, code in COLUMNS.items()} | {name: zeros("i", 4 * rows) for name in VIEWS}
+        self.out = out = {name: column(code, rows) for name, code in COLUMNS.items()}
+        out |= {name: zeros("i", 4 * rows) for name in VIEWS}
         self.message, self.signature, self.pod = out["message"], out["signature"], out["pod"]
         self.namespace, self.pod_uid, self.container = out["namespace"], out["pod_uid"], out["container"]
         self.node, self.unit, self.file, self.source_line = out["node"], out["unit"], out["source_file"], out["source_line"]
@@ -75,6 +90,7 @@ class CellReader:
         self.n_odd = 0
         self.open = column("b", MAX_DEPTH)
         self.name_at = self.name_end = self.space_at = self.space_end = self.uid_at = self.uid_end = 0
+        self.value_at = self.value_end = 0
 
     def read(self) -> None:
         """Fill all cells."""
@@ -385,6 +401,8 @@ class CellReader:
             q += 1
             if q < e and self.b[q] == 105:
                 q += 1
+            elif self.b[q - 1] == 75:
+                return False  # K is Ki only
         return q == e and q > p
 
     def _json(self, p: int, e: int) -> bool:
@@ -485,7 +503,10 @@ class CellReader:
         """Whether a value is sure to be read by go.py: what it reads, but without what it has to try twice; ASCII."""
         if p == e:
             return True
+        if self.b[p] == 60 and p + 1 < e and self.b[p + 1] == 10:
+            return False  # what stands in a block's lines
         depth = 0
+        start = p
         while True:
             # At a value.
             if p < e and self.b[p] == 38:
@@ -499,7 +520,7 @@ class CellReader:
             elif c == 123:
                 c = _STRUCT if p + 1 < e and (self.b[p + 1] == 125 or self._key(p + 1, e, True) > 0) else _TUPLE
             elif depth == 0:
-                return self.b[p - 1] != 38 and ops.valid_text(self.b, p, e) == 2
+                return p == start and ops.valid_text(self.b, p, e) == 2
             else:
                 return False
             if depth == len(self.open):
@@ -608,7 +629,10 @@ class Bits:
         self.found = bytearray((rows + 7) // 8)
 
     def of(self, column: Any, none: int) -> bytearray:
-        """The bits of a column of int8, int32 or int64, in which `none` stands for no value."""
+        """The bits of a column of int8, int32 or int64, in which `none` stands for no value.
+
+        In those of int8 and int32, codes often, it becomes 0: there are readers that look at what is not there.
+        """
         self.bits = self.found
         if column.itemsize == 8:
             self.q = column
@@ -625,25 +649,35 @@ class Bits:
         return self.found
 
     def _of_q(self, none: int) -> int:
-        row = 0
+        row = byte = 0
         while row < self.rows:
-            if self.q[row] != none:
-                ops.put_bit(self.bits, row)
+            byte |= (self.q[row] != none) << (row & 7)
             row += 1
+            if row & 7 == 0 or row == self.rows:
+                self.bits[(row - 1) >> 3] = byte
+                byte = 0
         return 0
 
     def _of_i(self, none: int) -> int:
-        row = 0
+        row = byte = 0
         while row < self.rows:
-            if self.i[row] != none:
-                ops.put_bit(self.bits, row)
+            given = self.i[row] != none
+            byte |= given << (row & 7)
+            self.i[row] *= given
             row += 1
+            if row & 7 == 0 or row == self.rows:
+                self.bits[(row - 1) >> 3] = byte
+                byte = 0
         return 0
 
     def _of_b(self, none: int) -> int:
-        row = 0
+        row = byte = 0
         while row < self.rows:
-            if self.b[row] != none:
-                ops.put_bit(self.bits, row)
+            given = self.b[row] != none
+            byte |= given << (row & 7)
+            self.b[row] *= given
             row += 1
+            if row & 7 == 0 or row == self.rows:
+                self.bits[(row - 1) >> 3] = byte
+                byte = 0
         return 0

@@ -5,9 +5,9 @@ The text decides the kind: a value that does not convert leaves its field None, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -15,7 +15,57 @@ from kubelog.grammar.compile import Entry, Table
 from kubelog.ingest.clock import Clock
 from kubelog.klog.values import CONVERT
 from kubelog.message import vocabulary
-from kubelog.message.vocabulary import ClusterEvent, Event, Seen
+from kubelog.message.vocabulary import ClusterEvent, Event
+
+# Types whose values logs repeat; a longer value is not kept, nor are more than so many of a hole.
+_KEPT: Final = frozenset(("word", "pod", "pods", "list", "bool", "int", "quantity", "percent", "duration", "image", "eventtype"))
+_LONGEST: Final = 100
+_MOST: Final = 1000
+
+
+class _Wording:
+    """How the fields of one wording are made."""
+
+    __slots__ = ("bare", "cls", "constants", "fields", "holes")
+
+    def __init__(self, entry: Entry, cls: type[Event], types: Sequence[str]) -> None:
+        self.cls = cls
+        # place of its span, name, conversion, values that it gave
+        self.holes: list[tuple[int, str, Callable[[bytes], Any], dict[bytes, Any] | None]] = [
+            (2 * i, name, CONVERT[types[i]], {} if types[i] in _KEPT else None)
+            for i, (name, _) in enumerate(entry.holes)
+            if name != "_"
+        ]
+        self.constants = dict(entry.constants)
+        self.fields = frozenset(cls.__struct_fields__)
+        # Whether its holes are its fields.
+        derives = any("derive" in vars(base) for base in cls.__mro__ if base is not Event)
+        self.bare = not derives and not entry.constants and self.fields.issuperset(hole[1] for hole in self.holes)
+
+    def convert(self, b: bytes, p: int, spans: Sequence[int], first: int) -> tuple[dict[str, Any], list[str]]:
+        """The values of the body that begins at p, and those that do not convert."""
+        values: dict[str, Any] = {}
+        bad: list[str] = []
+        for i, name, convert, kept in self.holes:
+            i += first
+            at = spans[i]
+            if at < 0:
+                continue
+            raw = b[p + at : p + spans[i + 1]]
+            value = None if kept is None else kept.get(raw)
+            if value is None:
+                try:
+                    value = convert(raw)
+                except (ValueError, RecursionError):
+                    bad.append(name)
+                    continue
+                if kept is not None and len(raw) <= _LONGEST:
+                    if len(kept) >= _MOST:
+                        kept.clear()
+                    kept[raw] = value
+            # A list may be changed by whom it is given to.
+            values[name] = value.copy() if type(value) is list else value
+        return values, bad
 
 
 class Decoder:
@@ -24,26 +74,31 @@ class Decoder:
     def __init__(self, table: Table) -> None:
         self.entries = table.entries
         self.classes = {**vocabulary.classes(), **vocabulary.declared(table.events)}
+        self._wordings: dict[int, _Wording] = {}
         self._types: dict[int, list[str]] = {}
 
-    def event(self, number: int, body: bytes, spans: Sequence[int], seen: Seen) -> tuple[Event, str | None]:
-        """The event of a wording, and which of its fields did not convert."""
-        entry = self.entries[number]
-        cls = self.classes[entry.event]
-        holes, bad = self._convert(entry, self.types_of(number), body, spans)
-        try:
-            fields = {**cls.derive(holes), **entry.constants}
-        except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError):
-            # A structure of another shape than this event's.
-            fields, bad = dict(entry.constants), bad or sorted(cls.raw)
-        event = cls(seen=seen, **{name: fields[name] for name in fields if name in cls.__struct_fields__})
-        return event, "not-converted: " + ", ".join(bad) if bad else None
+    def fields(
+        self, number: int, b: bytes, p: int, spans: Sequence[int], first: int
+    ) -> tuple[type[Event], dict[str, Any], str | None]:
+        """The event of a wording as its class and its fields, and which of them did not convert.
+
+        The body begins at b[p], its spans at spans[first].
+        """
+        wording = self._wordings.get(number) or self._wording(number)
+        cls = wording.cls
+        values, bad = wording.convert(b, p, spans, first)
+        if not wording.bare:
+            try:
+                values = {**cls.derive(values), **wording.constants}
+            except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError):
+                # A structure of another shape than this event's.
+                values, bad = wording.constants, bad or sorted(cls.raw)
+            values = {name: values[name] for name in values if name in wording.fields}
+        return cls, values, ("not-converted: " + ", ".join(bad)) if bad else None
 
     def decide(self, number: int, body: bytes, spans: Sequence[int]) -> bool:
         """Whether all values of a `line` wording convert."""
-        entry = self.entries[number]
-        types = [type_ for _, type_ in entry.holes]
-        return not self._convert(entry, types, body, spans)[1]
+        return not (self._wordings.get(number) or self._wording(number)).convert(body, 0, spans, 0)[1]
 
     def types_of(self, number: int) -> list[str]:
         """How the holes of a wording are converted."""
@@ -55,17 +110,10 @@ class Decoder:
             self._types[number] = types
         return types
 
-    def _convert(self, entry: Entry, types: Sequence[str], body: bytes, spans: Sequence[int]) -> tuple[dict[str, Any], list[str]]:
-        holes: dict[str, Any] = {}
-        bad: list[str] = []
-        for i, (name, _) in enumerate(entry.holes):
-            if name == "_" or spans[2 * i] < 0:
-                continue
-            try:
-                holes[name] = CONVERT[types[i]](body[spans[2 * i] : spans[2 * i + 1]])
-            except (ValueError, RecursionError):
-                bad.append(name)
-        return holes, bad
+    def _wording(self, number: int) -> _Wording:
+        entry = self.entries[number]
+        made = self._wordings[number] = _Wording(entry, self.classes[entry.event], self.types_of(number))
+        return made
 
 
 def table_time(

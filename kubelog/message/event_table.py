@@ -21,7 +21,7 @@ from kubelog.message.decoder import Decoder
 from kubelog.message.filter import Filter
 from kubelog.message.layout import READS, is_derived
 from kubelog.message.record import RecordMaker, plain
-from kubelog.message.table import Tables, arrow
+from kubelog.message.table import Tables, arrow, strings
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -49,17 +49,19 @@ def _type(hint: Any, nested: bool = False) -> Any:
     return plain_types.get(hint, pa.string() if nested else pa.string_view())
 
 
-def _cell(type_: Any) -> Callable[[Any], Any] | None:
+def _cell(type_: Any, hint: Any = str) -> Callable[[Any], Any] | None:
     """What makes a cell of a field's value that is not None; None: the value is one."""
     pa = arrow()
     if pa.types.is_string(type_) or pa.types.is_string_view(type_):
-        return lambda value: value if isinstance(value, str) else msgspec.json.encode(plain(value)).decode()
+        return None if hint in (str, str | None) else lambda value: msgspec.json.encode(plain(value)).decode()
     if pa.types.is_list(type_):
         inner = _cell(type_.value_type)
         return None if inner is None else lambda value: [one if one is None else inner(one) for one in value]
     if pa.types.is_struct(type_):
         inside = [(field.name, _cell(field.type)) for field in type_]
         return lambda value: {name: _made(getattr(value, name), cell) for name, cell in inside}
+    if pa.types.is_floating(type_):
+        return float  # pyarrow refuses an integer that is no float exactly
     return micros if pa.types.is_timestamp(type_) else None
 
 
@@ -73,11 +75,12 @@ class EventTables:
     def __init__(self, tables: Tables, decoder: Decoder, table: Table, kind: str) -> None:
         pa = arrow()
         self.tables, self.decoder, self.fields = tables, decoder, field_types(decoder.classes[kind])
-        self.cells = {name: _cell(type_) for name, type_ in self.fields.items()}
+        hints = typing.get_type_hints(decoder.classes[kind])
+        self.cells = {name: _cell(type_, hints[name]) for name, type_ in self.fields.items()}
         self.wordings = [number for number, entry in enumerate(table.entries) if entry.event == kind]
         self.table = table
         self._known: dict[int, list[tuple[int, Callable[[bytes], Any], Any]]] = {}
-        self.codes = pa.array(self.wordings, pa.int32())
+        self.codes = pa.Array.from_buffers(pa.int32(), len(self.wordings), [None, pa.py_buffer(array("i", self.wordings))])
         # How the leaf reads each field; -1: it does not. And its hole in each wording; -1: it has none.
         self.checks, self.holes = array("b"), array("i", [-1]) * (len(table.entries) * len(self.fields))
         # Where values are fields as they are read, no Event is made of them.
@@ -87,20 +90,24 @@ class EventTables:
             self._plan()
 
     def _plan(self) -> None:
-        for number, name in enumerate(self.fields):
-            types = set()
+        """Fill `checks` and `holes`: the leaf reads a field that all wordings write alike, in a way that it knows."""
+        for number in range(len(self.fields)):
+            found = set()
             for wording in self.wordings:
-                entry = self.table.entries[wording]
-                place, convert, constant = self._readers(wording)[number]
-                types.add(None if constant is not None else READS.get(self.decoder.types_of(wording)[place // 2]) if place >= 0 else -1)
+                place, _, constant = self._readers(wording)[number]
+                if place >= 0:
+                    found.add(READS.get(self.decoder.types_of(wording)[place // 2], -1))
+                elif constant is not None:
+                    found.add(-1)
                 self.holes[wording * len(self.fields) + number] = place // 2
-            types.discard(-1)
-            self.checks.append(types.pop() if len(types) == 1 and None not in types else -1)
+            self.checks.append(found.pop() if len(found) == 1 else -1)
 
     def schema(self, clock: Clock) -> pa.Schema:
         """The columns and their types."""
         pa, whole = arrow(), self.tables.schema(clock)
-        fields = {name: whole.field(name).type for name in ("time", "node", "unit")} | self.fields
+        # Whatever is a time is aware where that of the line is.
+        own = {name: whole.field("time").type if pa.types.is_timestamp(type_) else type_ for name, type_ in self.fields.items()}
+        fields = {name: whole.field(name).type for name in ("time", "node", "unit")} | own
         fields |= {name: whole.field(name).type for name in ("path", "line") if name not in self.fields}
         return pa.schema(list(fields.items()))
 
@@ -140,7 +147,7 @@ class EventTables:
 
     def _places(self, block: Block, maker: RecordMaker, rows: list[int]) -> dict[str, Any]:
         """When and where the rows were said."""
-        pa, n = arrow(), len(rows)
+        pa, n, leaves = arrow(), len(rows), self.tables.leaves
         lines = [block.first[row] for row in rows]
         times, numbers = array("q", [block.time[row] for row in rows]), array("q", [block.line + line for line in lines])
         processes = [block.process[line] for line in lines]
@@ -150,8 +157,9 @@ class EventTables:
         nodes = {process: block.node(lines[processes.index(process)]) or maker.node for process in known}
         units = {process: block.unit(lines[processes.index(process)]) for process in known}
         return {
-            "time": time, "node": _coded(processes, nodes), "unit": _coded(processes, units),
-            "path": _coded(bytes(n), {0: block.path}), "line": pa.Array.from_buffers(pa.int64(), n, [None, pa.py_buffer(numbers)]),
+            "time": time, "node": _coded(leaves, processes, nodes), "unit": _coded(leaves, processes, units),
+            "path": _coded(leaves, bytes(n), {0: block.path}),
+            "line": pa.Array.from_buffers(pa.int64(), n, [None, pa.py_buffer(numbers)]),
         }  # fmt: skip
 
     def _column(self, block: Block, out: tuple[Any, ...], number: int, n: int, type_: Any, texts: bytearray) -> Any:
@@ -246,13 +254,16 @@ def _tried(convert: Callable[[bytes], Any], value: bytes) -> Any:
         return None
 
 
-def _coded(keys: Sequence[int], names: dict[int, str | None]) -> Any:
+def _coded(leaves: Any, keys: Sequence[int], names: dict[int, str | None]) -> Any:
     """A dictionary column of the names of keys."""
     pa = arrow()
     values = list(dict.fromkeys(name for name in names.values() if name is not None))
-    codes = {key: None if name is None else values.index(name) for key, name in names.items()}
-    shown = [text(name.encode("utf-8", "backslashreplace")) for name in values]
-    return pa.DictionaryArray.from_arrays(pa.array([codes[key] for key in keys], pa.int32()), pa.array(shown, pa.string()))
+    codes = {key: -1 if name is None else values.index(name) for key, name in names.items()}
+    column = array("i", [codes[key] for key in keys])
+    bits = pa.py_buffer(leaves.Bits(len(column)).of(column, -1))
+    return pa.DictionaryArray.from_arrays(
+        pa.Array.from_buffers(pa.int32(), len(column), [bits, pa.py_buffer(column)]), strings(values)
+    )
 
 
 def _array(values: Any, type_: Any) -> Any:

@@ -1,7 +1,7 @@
 cimport cython
 from kubelog.ingest cimport ops
 
-cdef int ARENA, BOOL, DATA, DURATION, FLOAT, INT, SURE, WORD
+cdef int ARENA, BOOL, DATA, DURATION, INT, SURE, WORD
 cdef long long _EXACT
 
 @cython.final

@@ -10,7 +10,7 @@ from array import array
 from kubelog.ingest import ops
 from kubelog.ingest.block import Block
 from kubelog.ingest.columns import zeros
-from kubelog.message.layout import ARENA, BOOL, DATA, DURATION, FLOAT, INT, SURE, WORD
+from kubelog.message.layout import ARENA, BOOL, DATA, DURATION, INT, SURE, WORD
 
 try:
     import cython

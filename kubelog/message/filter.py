@@ -39,7 +39,7 @@ class Filter:
             return False
         if self.severity is not None and (record.severity or " ") not in self.severity:
             return False
-        if self.pod is not None and f"{record.namespace}/{record.pod}" != self.pod:
+        if self.pod is not None and [record.namespace, record.pod] != self.pod.split("/"):
             return False
         return self._in_time(record.time)
 

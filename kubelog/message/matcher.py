@@ -33,7 +33,7 @@ class Messages:
 
     def __init__(self, program: Program) -> None:
         count = len(program.messages)
-        self.spans = column("i", 2 * count)
+        self.spans: array[int] = column("i", 2 * count)
         size = 16
         while size < 3 * count:
             size *= 2
@@ -76,7 +76,7 @@ class Matcher:
         block.spans = column("i", 2 * (_USUAL * self.rows + 16))
         row = 0
         while True:
-            self.spans = block.spans
+            self.spans: array[int] = block.spans
             with cython.nogil:
                 row = self._read(row)
             if row >= self.rows:
@@ -386,5 +386,3 @@ class Matcher:
                 return q
             q = ops.word(self.b, ops.blanks(self.b, q, e), e)
         return -1
-
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -100,45 +101,57 @@ class RecordMaker:
 
     def __init__(self, table: Table, decoder: Decoder, clock: Clock, node: str | None, at: datetime | None) -> None:
         self.table, self.decoder, self.clock, self.node, self.at = table, decoder, clock, node, at
+        # A Block, and node, unit and whether there is a pid, of its processes.
+        self._known: tuple[Block | None, dict[int, tuple[str | None, str | None, bool]]] = None, {}
 
     def kind(self, block: Block, row: int) -> str | None:
         number = block.kind[row]
         return None if number < 0 else self.table.entries[number].event
 
-    def event(self, block: Block, row: int, heard: Heard | None = None) -> tuple[Event, str | None] | None:
-        """The event of a typed row, and what did not convert."""
+    def event(
+        self, block: Block, row: int, shift: int = 0, heard: Callable[[str | None], Heard | None] | None = None
+    ) -> tuple[Event, str | None] | None:
+        """The event of a typed row, and what did not convert.
+
+        `shift` is added to a moment without a year; `heard` says how far the records of the event's node had come.
+        """
         number = block.kind[row]
         if number < 0:
             return None
-        entry = self.table.entries[number]
-        b, p, _, e = block.body(row)
-        spans = block.spans_of(row)
-        body = b[p:e]
         line = block.first[row]
-        moment, time = block.since_year[row], block.time[row]
-        event, problem = self.decoder.event(number, body, spans, _NOWHERE)
+        body, p = block.arena if block.joined[row] else block.data, block.start[row]
+        cls, fields, problem = self.decoder.fields(number, body, p, block.spans, 2 * block.span_first[row])
+        process = block.process[line]
+        known, texts = self._known
+        if known is not block:
+            # Threads may read several Blocks: each goes on with what it took.
+            self._known = known, texts = block, {}
+        found = texts.get(process)
+        if found is None:
+            found = texts[process] = block.node(line), block.unit(line), process >= 0 and block.pid_of[process] != NONE
+        node, unit, has_pid = found
+        node = node or self.node
+        pid = block.pid_of[process] if has_pid else block.thread[line]
+        head, time = block.head[line], block.time[row]
         shown = self.clock.shown(time)
-        if entry.style == "line":
-            event, shown = table_time(entry, event, body, spans, self.at, self.clock)
+        event = None
+        if self.table.entries[number].style == "line":
+            spans = block.spans_of(row)
+            event, shown = table_time(
+                self.table.entries[number], cls(**fields), body[p : block.stop[row]], spans, self.at, self.clock
+            )
             time = NONE if shown is None else micros(shown)
-        node = block.node(line) or self.node
-        if isinstance(event, ClusterEvent) and event.host:
-            node = event.host
-        us = time if time != NONE else moment
+        if cls is ClusterEvent:
+            node = ClusterEvent(**fields).host or node
+        us: int | None = time
+        if time == NONE:
+            us = block.since_year[row]
+            us = None if us == NONE else us + shift
         seen = Seen(
-            time=shown,
-            time_us=None if us == NONE else us,
-            year_known=time != NONE,
-            node=node,
-            unit=block.unit(line),
-            pid=block.pid(line),
-            severity=SEVERITIES[block.head[line]] if block.head[line] >= 0 else None,
-            path=block.path,
-            line=block.line + line,
-            offset=block.offset + block.at[line],
-            heard=heard,
-        )
-        return msgspec.structs.replace(event, seen=seen), problem
+            shown, us, time != NONE, node, unit, None if pid == NONE else pid, SEVERITIES[head] if head >= 0 else None,
+            block.path, block.line + line, block.offset + block.at[line], None if heard is None else heard(node),
+        )  # fmt: skip
+        return cls(seen=seen, **fields) if event is None else msgspec.structs.replace(event, seen=seen), problem
 
     def record(self, block: Block, row: int) -> Record:
         line = block.first[row]
@@ -238,6 +251,3 @@ class RecordMaker:
 
 def _str(value: Any) -> str | None:
     return value if isinstance(value, str) else None
-
-
-_NOWHERE = Seen()

@@ -6,9 +6,12 @@ what the records say. Texts are views into the Block's bytes where the type allo
 
 from __future__ import annotations
 
+import re
 from array import array
+from collections.abc import Iterable
 from datetime import timedelta, timezone
 from functools import lru_cache
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Final
 
 from kubelog.errors import MissingExtraError
@@ -36,17 +39,27 @@ _CODES: Final = ("node", "unit", "source_file", "kind", "reason", "path")  # wha
 _FIXED: Final = {
     "time_source": TIME_SOURCES[1:], "year_source": YEAR_SOURCES[1:], "severity": SEVERITIES, "verdict": VERDICTS,
 }  # fmt: skip
+# A zone that is an offset.
+OFFSET: Final = re.compile(r"([+-])(\d\d):(\d\d)")
 # The buffer, behind those of the leaf, that holds the texts of records that are not as usual.
 _ODD: Final = WORDINGS + 1
 
 
 def arrow() -> Any:
-    """pyarrow. Raises MissingExtraError."""
+    """The library pyarrow. Raises MissingExtraError."""
     try:
         import pyarrow as pa
     except ImportError:
         raise MissingExtraError("tables need pyarrow: pip install 'kubelog[table]'") from None
     return pa
+
+
+def strings(values: Iterable[str]) -> Any:
+    """A column of texts. (pyarrow.array would import pandas where it is installed.)"""
+    pa = arrow()
+    texts = [value.encode("utf-8", "backslashreplace") for value in values]
+    ends = array("i", [0, *accumulate(map(len, texts))])
+    return pa.Array.from_buffers(pa.string(), len(texts), [None, pa.py_buffer(ends), pa.py_buffer(b"".join(texts))])
 
 
 class Tables:
@@ -58,8 +71,8 @@ class Tables:
     def __init__(self, table: Table, decoder: Decoder, leaves: Any, views: bool = True) -> None:
         self.pa = pa = arrow()
         self.layout, self.leaves, self.views = layout(table, decoder), leaves, views
-        self.events = pa.array(sorted({entry.event for entry in table.entries}), pa.string())
-        self.fixed = {name: pa.array(values, pa.string()) for name, values in _FIXED.items()}
+        self.events = strings(sorted({entry.event for entry in table.entries}))
+        self.fixed = {name: strings(values) for name, values in _FIXED.items()}
         self.reasons = list(REASONS[1:])
         self.texts = pa.py_buffer(self.layout.texts)
 
@@ -76,7 +89,8 @@ class Tables:
 def _schema(zone: str | None, views: bool) -> Any:
     pa = arrow()
     kinds = dict.fromkeys(_INTEGERS, pa.int64()) | dict.fromkeys(VIEWS, pa.string_view() if views else pa.large_string())
-    kinds |= dict.fromkeys(_CODES, pa.dictionary(pa.int32(), pa.string())) | dict.fromkeys(_FIXED, pa.dictionary(pa.int8(), pa.string()))
+    kinds |= dict.fromkeys(_CODES, pa.dictionary(pa.int32(), pa.string()))
+    kinds |= dict.fromkeys(_FIXED, pa.dictionary(pa.int8(), pa.string()))
     kinds |= {"time": pa.timestamp("us", tz=zone), "local_time": pa.string(), "source_line": pa.int32()}
     return pa.schema([(name, kinds[name]) for name in COLUMNS])
 
@@ -120,7 +134,8 @@ class _Batch:
         self.leaf.read()
         self.out, self.missing = self.leaf.out, self.leaf.missing()
         self.time = block.time
-        self.names = {"node": self._values(block.nodes), "unit": self._values(block.units), "source_file": self._values(block.files)}
+        self.names = {"node": self._values(block.nodes), "unit": self._values(block.units)}
+        self.names["source_file"] = self._values(block.files)
         self.reasons = _Names(list(tables.reasons))
         self.odd_texts = bytearray()
         self.local: dict[int, str | None] = {}
@@ -172,10 +187,10 @@ class _Batch:
         for name, values in self.tables.fixed.items():
             columns[name] = self._coded(pa.int8(), name, values)
         for name, names in self.names.items():
-            columns[name] = self._coded(pa.int32(), name, pa.array(names.values, pa.string()))
+            columns[name] = self._coded(pa.int32(), name, strings(names.values))
         columns["kind"] = self._coded(pa.int32(), "kind", self.tables.events)
-        columns["reason"] = self._coded(pa.int32(), "reason", pa.array(self.reasons.values, pa.string()))
-        path = pa.array([self.block.path.encode("utf-8", "backslashreplace").decode()], pa.string())
+        columns["reason"] = self._coded(pa.int32(), "reason", strings(self.reasons.values))
+        path = strings([self.block.path.encode("utf-8", "backslashreplace").decode()])
         zeros = pa.Array.from_buffers(pa.int32(), rows, [None, pa.py_buffer(bytes(4 * rows))])
         columns["path"] = pa.DictionaryArray.from_arrays(zeros, path, safe=False)
         columns |= self._texts(schema.field("message").type)
@@ -222,18 +237,17 @@ def admitted(batch: pa.RecordBatch, where: Filter) -> pa.RecordBatch:
     import pyarrow.compute as pc
 
     pa = arrow()
-    columns = {name: batch.column(name) for name in ("unit", "kind", "severity", "namespace", "pod", "time")}
-    masks = [pc.equal(columns[name], wanted) for name, wanted in (("unit", where.unit), ("kind", where.kind)) if wanted is not None]
-    if where.severity is not None:
-        masks.append(pc.is_in(columns["severity"].dictionary_decode(), pa.array(list(where.severity))))
+    wanted = {"unit": where.unit, "kind": where.kind}
     if where.pod is not None:
-        namespace, _, name = where.pod.partition("/")
-        masks += [pc.equal(columns["namespace"].cast(pa.string()), namespace), pc.equal(columns["pod"].cast(pa.string()), name)]
+        wanted["namespace"], _, wanted["pod"] = where.pod.partition("/")
+    masks = [_equal(batch.column(name), value) for name, value in wanted.items() if value is not None]
+    if where.severity is not None:
+        masks.append(pc.is_in(batch.column("severity").dictionary_decode(), pa.array(list(where.severity))))
     for limit, compare in ((where.since, pc.greater_equal), (where.until, pc.less_equal)):
         if limit is not None:
-            time = columns["time"]
+            time = batch.column("time")
             if time.type.tz is not None and limit.tzinfo is None:
-                time = pc.local_timestamp(time)
+                time = local(time)
             elif time.type.tz is None and limit.tzinfo is not None:
                 limit = limit.replace(tzinfo=None)
             masks.append(compare(time, pa.scalar(limit, type=time.type)))
@@ -242,7 +256,43 @@ def admitted(batch: pa.RecordBatch, where: Filter) -> pa.RecordBatch:
     whole = masks[0]
     for mask in masks[1:]:
         whole = pc.and_kleene(whole, mask)
-    return batch.filter(pc.fill_null(whole, False))
+    whole = pc.fill_null(whole, False)
+    return pa.RecordBatch.from_arrays([_filtered(column, whole) for column in batch.columns], schema=batch.schema)
+
+
+def local(times: Any) -> Any:
+    """Aware times as local ones. Not every pyarrow knows the zones that are offsets."""
+    import pyarrow.compute as pc
+
+    pa = arrow()
+    offset = OFFSET.fullmatch(times.type.tz)
+    if not offset:
+        return pc.local_timestamp(times)
+    ahead = (int(offset[2]) * 60 + int(offset[3])) * 60_000_000
+    shifted = pc.add(times.cast(pa.int64()), ahead if offset[1] == "+" else -ahead)
+    return shifted.cast(pa.timestamp("us"))
+
+
+def _equal(column: Any, wanted: str) -> Any:
+    import pyarrow.compute as pc
+
+    pa = arrow()
+    try:
+        wanted.encode()
+    except UnicodeEncodeError:  # no text of a log is such a one
+        return pa.nulls(len(column), pa.bool_())
+    return pc.equal(column if pa.types.is_dictionary(column.type) else column.cast(pa.large_string()), wanted)
+
+
+def _filtered(column: Any, mask: Any) -> Any:
+    """The values where the mask says so. pyarrow filters no views: so they are filtered as the sixteen bytes that they are."""
+    pa = arrow()
+    if column.type != pa.string_view():
+        return column.filter(mask)
+    _, views, *texts = column.buffers()
+    found = pa.Array.from_buffers(pa.binary(16), len(column), [None, views]).filter(mask)
+    valid = column.is_valid().filter(mask).buffers()[1]
+    return pa.Array.from_buffers(column.type, len(found), [valid, found.buffers()[1] or pa.py_buffer(b""), *texts])
 
 
 def to_pandas(table: pa.Table) -> pd.DataFrame:
@@ -265,4 +315,3 @@ def to_polars(table: pa.Table) -> Any:
     except ImportError:
         raise MissingExtraError("this needs polars: pip install polars") from None
     return pl.from_arrow(table)
-

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import msgspec
 
 from kubelog.klog.values import PodRef
@@ -35,40 +37,68 @@ class Case(msgspec.Struct, frozen=True, gc=False):
         return self.state == "open"
 
     def said(self, event: Event, text: str, about: str = "") -> Case:
-        """One more record of a step; `about` keeps steps of one kind apart.
+        """One more record of a step; `about` keeps steps of one kind apart."""
+        steps, counts, marks = self._told(event, instant(event.seen), text, about)
+        return msgspec.structs.replace(self, steps=steps, counts=counts, marks=marks)
+
+    def goes_on(
+        self, event: Event, text: str, about: str = "", pods: tuple[PodRef | None, ...] = (), *, critical: bool = False
+    ) -> Case:
+        """One more record of a step, which shows that it goes on: opened and last seen move, a closed case is open again."""
+        now, opened, last = instant(event.seen), self.opened, self.last
+        state, resolution, closed = self.state, self.resolution, self.closed
+        if now is not None:
+            if opened is None or now.us < opened.us:
+                opened = now
+            if last is None or now.us > last.us:
+                last = now
+            state, resolution, closed = "open", None, None
+        steps, counts, marks = self._told(event, now, text, about)
+        kept, total = self._hit(pods) if pods else (self.pods, self.pods_total)
+        return Case(
+            self.key, self.number, self.subject, "critical" if critical else self.severity, state, resolution, opened, last, closed,
+            self.episodes, self.phase, counts, steps, kept, total, self.holes, marks,
+        )  # fmt: skip
+
+    def _told(
+        self, event: Event, now: Instant | None, text: str, about: str
+    ) -> tuple[tuple[Step, ...], dict[str, int], dict[str, int]]:
+        """Steps, counts and marks with one more record.
 
         Steps are numbered by kind, not by phase: a late restart in front of them must not rename them.
         """
-        stem = f"{event.kind}:{about}" if about else event.kind
-        number = self.marks.get(f"number {stem}", 0)
-        if self.marks.get(f"phase {stem}") != self.phase:
+        kind, steps, marks = type(event).__name__, self.steps, self.marks
+        stem, number_mark, phase_mark = _names(kind, about)
+        number = marks.get(number_mark, 0)
+        if marks.get(phase_mark) != self.phase:
             number += 1
+            marks = {**marks, number_mark: number, phase_mark: self.phase}
+        counts = self.counts.copy()
+        counts[kind] = counts.get(kind, 0) + 1
         id_ = f"{stem}-{number}"
-        known = next((step for step in self.steps if step.id == id_), None)
-        step = seen_again(known, event) if known else first_step(id_, text, event)
-        counts = {**self.counts, event.kind: self.counts.get(event.kind, 0) + 1}
-        marks = {**self.marks, f"number {stem}": number, f"phase {stem}": self.phase}
-        return msgspec.structs.replace(self, steps=with_step(self.steps, step), counts=counts, marks=marks)
-
-    def sign(self, event: Event) -> Case:
-        """A record shows that it goes on: opened and last seen move, a closed case is open again."""
-        now = instant(event.seen)
-        if now is None:
-            return self
-        case = self
-        if not case.is_open:
-            case = msgspec.structs.replace(case, state="open", resolution=None, closed=None)
-        opened = now if case.opened is None or now.us < case.opened.us else case.opened
-        last = now if case.last is None or now.us > case.last.us else case.last
-        return msgspec.structs.replace(case, opened=opened, last=last)
+        place = len(steps)
+        for known in reversed(steps):
+            place -= 1
+            if known.id == id_:
+                break
+        else:
+            return with_step(steps, first_step(id_, text, event)), counts, marks
+        step = seen_again(known, event.seen, now)
+        if step.time is not known.time:
+            return with_step(steps, step), counts, marks
+        # It stays where it stands.
+        changed = list(steps)
+        changed[place] = step
+        return tuple(changed), counts, marks
 
     def gap(self, heard: Heard) -> Case:
         """With the stretch before the run of lines that goes on, where nothing is known of it."""
         if not heard.past or self.opened is None or self.last is None or len(self.holes) >= MAX_HOLES:
             return self
-        hole = shifted(self.last, heard.past[-1][1]), shifted(self.last, heard.run_us)
-        if hole[0].us < self.opened.us or hole in self.holes:
+        start, end = heard.past[-1][1], heard.run_us
+        if start < self.opened.us or any(hole[0].us == start and hole[1].us == end for hole in self.holes):
             return self
+        hole = shifted(self.last, start), shifted(self.last, end)
         return msgspec.structs.replace(self, holes=(*self.holes, hole))
 
     def close(self, state: str, resolution: str, at: Instant | None) -> Case:
@@ -79,11 +109,45 @@ class Case(msgspec.Struct, frozen=True, gc=False):
 
     def hit(self, *pods: PodRef | None) -> Case:
         """Pods that it hit."""
-        new = [pod for pod in dict.fromkeys(pods) if pod is not None and pod not in self.pods]
-        if not new:
-            return self
-        kept = (*self.pods, *new)[:MAX_PODS]
-        return msgspec.structs.replace(self, pods=kept, pods_total=self.pods_total + len(new))
+        kept, total = self._hit(pods)
+        return self if total == self.pods_total else msgspec.structs.replace(self, pods=kept, pods_total=total)
+
+    def _hit(self, pods: tuple[PodRef | None, ...]) -> tuple[tuple[PodRef, ...], int]:
+        known = _taken(self.pods)
+        new = [pod for pod in dict.fromkeys(pods) if pod is not None and pod not in known]
+        kept = self.pods
+        if new:
+            room = MAX_PODS - len(kept)
+            if room > 0:
+                kept = (*kept, *new[:room])
+                known.update(new[:room])
+        _keep(kept, known)
+        return kept, self.pods_total + len(new)
 
     def replace(self, **what: object) -> Case:
         return msgspec.structs.replace(self, **what)
+
+
+@functools.lru_cache(256)
+def _names(kind: str, about: str) -> tuple[str, str, str]:
+    """The stem of a step's id, and under which names its number and its phase are remembered."""
+    stem = f"{kind}:{about}" if about else kind
+    return stem, f"number {stem}", f"phase {stem}"
+
+
+# The pods of the cases that were hit last, as sets, by the identity of the tuple (which is kept, so that the identity is its own).
+_SETS: dict[int, tuple[tuple[PodRef, ...], set[PodRef]]] = {}
+_MOST_SETS = 64
+
+
+def _taken(pods: tuple[PodRef, ...]) -> set[PodRef]:
+    """The pods as a set, which is the caller's alone until it is kept again."""
+    found = _SETS.pop(id(pods), None)
+    return set(pods) if found is None else found[1]
+
+
+def _keep(pods: tuple[PodRef, ...], known: set[PodRef]) -> None:
+    if pods:
+        if len(_SETS) >= _MOST_SETS:
+            _SETS.clear()
+        _SETS[id(pods)] = pods, known

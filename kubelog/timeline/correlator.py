@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
@@ -18,7 +19,7 @@ import msgspec
 
 from kubelog.errors import StateError
 from kubelog.message import vocabulary
-from kubelog.message.vocabulary import GAP_US, Event, Heard
+from kubelog.message.vocabulary import GAP_US, Event, Heard, Seen
 from kubelog.timeline.changes import Timeline, difference, withdrawal
 from kubelog.timeline.incident import Change, Incident
 from kubelog.timeline.rules import Rule, State
@@ -35,22 +36,20 @@ _GROWING: Final = 64
 STATE_FORMAT: Final = 1
 
 
-class _Entry:
-    """An event in the window, where it stands in time, and what was known after it."""
-
-    __slots__ = ("event", "key", "state")
-
-    def __init__(self, key: int, event: Event, state: State) -> None:
-        self.key, self.event, self.state = key, event, state
-
-
 class _Machine:
-    """One rule on one node."""
+    """One rule on one node.
+
+    Its window are the events of the last 30 s in their order in time: `keys`, the µs at which each stands, `events`, and
+    `states`, what was known after each.
+    """
 
     def __init__(self, rule: Rule, node: str | None, window_us: int) -> None:
         self.rule, self.node, self.window_us = rule, node, window_us
         self.floor = rule.start()  # what was known before the window
-        self.entries: list[_Entry] = []
+        self.keys: deque[int] = deque()
+        self.events: deque[Event] = deque()
+        self.states: deque[State] = deque()
+        self.furthest: dict[str, int] = {}  # the last offset that was taken, by path
         self.heard: Heard | None = None
         self.told: dict[str, Incident] = {}
         self.seen: State | None = None  # what was told last
@@ -58,29 +57,44 @@ class _Machine:
     @property
     def known(self) -> State:
         """What is known after the last event."""
-        return self.entries[-1].state if self.entries else self.floor
+        return self.states[-1] if self.states else self.floor
 
     def take(self, event: Event) -> None:
         """Put an event in its place in time."""
-        seen = event.seen
+        seen, keys = event.seen, self.keys
         self.hear(seen.heard or self._guessed(seen.time_us))
-        place = self._told_before(event)
+        place = None
+        if seen.line:
+            if seen.offset > self.furthest.get(seen.path, -1):
+                self.furthest[seen.path] = seen.offset
+            else:
+                place = self._told_before(seen)
         if type(event) is Event:
             if place is not None:
-                del self.entries[place]
+                for column in (keys, self.events, self.states):
+                    del column[place]
                 self._rework(place)
             return
-        if place is None:
-            last = self.entries[-1].key if self.entries else -(1 << 62)
+        if place is not None:
+            self.events[place] = event
+            self._rework(place)
+        else:
+            last = keys[-1] if keys else -(1 << 62)
             key = seen.time_us if seen.time_us is not None else last
             # Older than the window: the clock was set back, or a file is out of order. It counts as said now.
             if self.heard is not None and key < self.heard.us - self.window_us:
                 key = max(last, self.heard.us)
-            place = self._behind(key)
-            self.entries.insert(place, _Entry(key, event, self.floor))
-        else:
-            self.entries[place].event = event
-        self._rework(place)
+            if key >= last:
+                state = self.rule.passed(self.states[-1] if keys else self.floor, self.heard, key)
+                self.states.append(self.rule.apply(state, event, self.node))
+                keys.append(key)
+                self.events.append(event)
+            else:
+                place = bisect_right(keys, key)
+                keys.insert(place, key)
+                self.events.insert(place, event)
+                self.states.insert(place, self.floor)
+                self._rework(place)
         self._trim()
 
     def _guessed(self, time_us: int | None) -> Heard | None:
@@ -89,53 +103,59 @@ class _Machine:
             return None
         return Heard(time_us, time_us) if self.heard is None else self.heard.at(time_us)
 
-    def _told_before(self, event: Event) -> int | None:
+    def _told_before(self, seen: Seen) -> int | None:
         """Where the same record stands that came before it was complete."""
-        if not event.seen.line:
-            return None
-        for place in range(len(self.entries) - 1, max(-1, len(self.entries) - _GROWING - 1), -1):
-            old = self.entries[place].event.seen
-            if old.offset == event.seen.offset and old.path == event.seen.path and old.line == event.seen.line:
+        events = self.events
+        for place in range(len(events) - 1, max(-1, len(events) - _GROWING - 1), -1):
+            old = events[place].seen
+            if old.offset == seen.offset and old.path == seen.path and old.line == seen.line:
                 return place
         return None
 
+    def _after(self, state: State, key: int, event: Event) -> State:
+        """What is known after an event that stands there."""
+        return self.rule.apply(self.rule.passed(state, self.heard, key), event, self.node)
+
     def _rework(self, place: int) -> None:
         """Work out again what is known from this place on."""
-        state = self.entries[place - 1].state if place else self.floor
-        for entry in self.entries[place:]:
-            state = self.rule.settle(state, self.heard, entry.key)
-            state = self.rule.retire(state, entry.key)
-            state = entry.state = self.rule.apply(state, entry.event, self.node)
+        state = self.states[place - 1] if place else self.floor
+        for at in range(place, len(self.keys)):
+            state = self.states[at] = self._after(state, self.keys[at], self.events[at])
+
+    def restore(self, window: Iterable[tuple[int, Event]]) -> None:
+        """Begin with these events."""
+        for key, event in window:
+            seen = event.seen
+            self.furthest[seen.path] = max(seen.offset, self.furthest.get(seen.path, -1))
+            self.states.append(self._after(self.known, key, event))
+            self.keys.append(key)
+            self.events.append(event)
 
     def _trim(self) -> None:
         """Let go what no late line can change any more, and no continuation line."""
         if self.heard is None:
             return
-        entries, now = self.entries, self.heard.us
-        drop = max(0, len(entries) - MAX_WINDOW)
-        while drop < len(entries):
-            keep_us = self.window_us if len(entries) - drop > _GROWING else max(self.window_us, GAP_US)
-            if entries[drop].key >= now - keep_us:
+        keys, us = self.keys, self.heard.us
+        while keys and (keys[0] < us - self.window_us or len(keys) > MAX_WINDOW):
+            if len(keys) <= _GROWING and keys[0] >= us - max(self.window_us, GAP_US):
                 break
-            drop += 1
-        if drop:
-            self.floor = entries[drop - 1].state
-            del entries[:drop]
+            keys.popleft()
+            self.events.popleft()
+            self.floor = self.states.popleft()
 
     def hear(self, heard: Heard | None) -> None:
         """The node's records have come so far."""
         before = self.heard
         if heard is None or before is None:
             self.heard = heard or before
-            return
-        if heard.run_us > before.us:
+        elif heard.run_us > before.us:
             self._pass(heard, before)
-        elif (heard.us, -heard.run_us) > (before.us, -before.run_us):
+        elif heard.us > before.us or (heard.us == before.us and heard.run_us < before.run_us):
             self.heard = heard
             if heard.run_us < before.run_us:
                 self._rework(0)
-            elif self.entries and self.entries[-1].key > before.us:
-                self._rework(self._behind(before.us))
+            elif self.keys and self.keys[-1] > before.us:
+                self._rework(bisect_right(self.keys, before.us))
 
     def _pass(self, heard: Heard, before: Heard) -> None:
         """Runs ended: what was quiet at an end was quiet, whatever comes."""
@@ -146,17 +166,16 @@ class _Machine:
             # A late line that is no event moved the beginning of the run.
             self.heard = runs[0]
             self._rework(0)
-        first = self._behind(before.us)
-        state = self.entries[first - 1].state if first else self.floor
+        first = bisect_right(self.keys, before.us)
+        state = self.states[first - 1] if first else self.floor
         for run in runs:
             state = self.rule.settle(state, run)
         self.heard, self.floor = heard, state
-        del self.entries[:first]
+        for _ in range(first):
+            self.keys.popleft()
+            self.events.popleft()
+            self.states.popleft()
         self._rework(0)
-
-    def _behind(self, us: int) -> int:
-        """The first place behind a time."""
-        return bisect_right(self.entries, us, key=lambda entry: entry.key)
 
     def tell(self) -> list[Change]:
         """What is new."""
@@ -165,7 +184,7 @@ class _Machine:
         if self.heard is not None:
             state = self.rule.retire(state, self.heard.us - self.window_us)
         changes: list[Change] = []
-        if state != self.seen:
+        if state is not self.seen and state != self.seen:
             self.seen = state
             now: dict[str, Incident] = {}
             for case, memory in (*state.past, *((case, state.memory) for case in state.cases)):
@@ -187,7 +206,7 @@ class _Machine:
 
     def forget(self) -> list[str]:
         """The ids of the incidents that are over for good: so that memory is bounded by what is open."""
-        if not self.entries and self.heard is not None:
+        if not self.keys and self.heard is not None:
             # Nothing can come before this any more.
             self.floor = self._retired(self.heard, self.heard.us - self.window_us)
         gone = {(case.key, case.number) for case, _ in self.floor.past}
@@ -195,8 +214,7 @@ class _Machine:
             return []
         ids = [self.rule.id_of(case, self.node) for case, _ in self.floor.past]
         self.floor = self.floor.without(gone)
-        for entry in self.entries:
-            entry.state = entry.state.without(gone)
+        self.states = deque(state.without(gone) for state in self.states)
         for id_ in ids:
             self.told.pop(id_, None)
         self.seen = None
@@ -225,8 +243,9 @@ class Correlator:
 
     def take(self, event: Event) -> None:
         """Take one event without telling: `tell` tells of all that were taken since."""
-        for machine in self._of(event.seen.node):
-            if event.kind in machine.rule.kinds or type(event) is Event:
+        kind, node = type(event), event.seen.node
+        for machine in self._machines.get(node) or self._of(node):
+            if kind.__name__ in machine.rule.kinds or kind is Event:
                 machine.take(event)
             else:
                 machine.hear(event.seen.heard)
@@ -303,7 +322,7 @@ class Correlator:
                 "node": node,
                 "rule": machine.rule.kind,
                 "floor": msgspec.to_builtins(machine.floor),
-                "entries": [(entry.key, _event_data(entry.event)) for entry in machine.entries],
+                "entries": [(key, _event_data(event)) for key, event in zip(machine.keys, machine.events, strict=True)],
                 "heard": msgspec.to_builtins(machine.heard),
                 "told": [msgspec.to_builtins(incident) for incident in machine.told.values()],
             }
@@ -326,8 +345,7 @@ class Correlator:
             machine = {one.rule.kind: one for one in of_node}[saved["rule"]]
             machine.floor = _state(machine.rule, saved["floor"])
             machine.heard = msgspec.convert(saved["heard"], Heard | None, strict=False)
-            machine.entries = [_Entry(key, _event(event), machine.floor) for key, event in saved["entries"]]
-            machine._rework(0)
+            machine.restore([(key, _event(event)) for key, event in saved["entries"]])
             machine.told = {one.id: one for one in _incidents(saved["told"])}
         made._timeline.restore(_incidents(data["incidents"]))
         made.reading = data["reading"]

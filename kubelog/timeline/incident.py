@@ -160,9 +160,10 @@ def incident_id(kind: str, node: str | None, subject: str, number: int) -> str:
 
 def instant(seen: Seen) -> Instant | None:
     """When an event was said."""
-    if seen.time_us is None:
+    us = seen.time_us
+    if us is None:
         return None
-    return Instant(seen.time_us, seen.time, None if seen.time is not None else _local(seen.time_us))
+    return Instant(us, seen.time, None if seen.time is not None else _local(us))
 
 
 def shifted(time: Instant, us: int) -> Instant:
@@ -186,13 +187,6 @@ def evidence(event: Event) -> Evidence:
     return Evidence(seen.path, seen.line, seen.offset)
 
 
-def with_evidence(kept: tuple[Evidence, ...], one: Evidence) -> tuple[Evidence, ...]:
-    """Evidence bounded: the first, up to eight between, the last."""
-    if one in kept:
-        return kept
-    return (*kept, one) if len(kept) < MAX_EVIDENCE else (*kept[:-1], one)
-
-
 def in_order(step: Step) -> tuple[int, str, int, str]:
     """The order of steps: of time, then of their first evidence. One without a time stands first."""
     first = step.evidence[0] if step.evidence else Evidence("", 0, 0)
@@ -206,16 +200,20 @@ def with_step(steps: tuple[Step, ...], step: Step) -> tuple[Step, ...]:
     return tuple(kept[:MAX_STEPS])
 
 
-def seen_again(step: Step, event: Event) -> Step:
+def seen_again(step: Step, seen: Seen, now: Instant | None) -> Step:
     """A step that one more record says."""
-    now = instant(event.seen)
     first, last = step.first, step.last
     if now is not None:
-        first = now if first is None or now.us < first.us else first
-        last = now if last is None or now.us > last.us else last
-    return msgspec.structs.replace(
-        step, time=first, count=step.count + 1, first=first, last=last, evidence=with_evidence(step.evidence, evidence(event))
-    )
+        if first is None or now.us < first.us:
+            first = now
+        if last is None or now.us > last.us:
+            last = now
+    kept = step.evidence
+    one = Evidence(seen.path, seen.line, seen.offset)
+    if one not in kept:
+        # The first, up to eight between, the last.
+        kept = (*kept, one) if len(kept) < MAX_EVIDENCE else (*kept[:-1], one)
+    return Step(step.id, first, step.kind, step.text, step.count + 1, first, last, kept)
 
 
 def first_step(id_: str, text: str, event: Event) -> Step:

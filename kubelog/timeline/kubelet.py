@@ -22,6 +22,8 @@ from kubelog.timeline.release import FIRST, LAST, minors
 # systemd's line and the kubelet's own lines of one start lie closer together than this.
 _ONE_START_US = 60_000_000
 _KEPT = 8
+# The events that may say something of it.
+TELLING: Final = frozenset((UnitStarted, NodeConfig, KubeletVersion, ClusterEvent, FilesystemUsage, KubeletFlags))
 # Filesystems of the kernel's own, which hold no data of a kubelet.
 _VIRTUAL: Final = ("tmpfs", "devtmpfs", "udev", "overlay", "shm", "none", "cgroup", "cgmfs")
 

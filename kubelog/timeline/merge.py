@@ -6,7 +6,7 @@ command line) come before everything else, where an input begins with them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 
 from kubelog.message.vocabulary import ClusterEvent, Event, FilesystemUsage, Heard, KubeletFlags
 
@@ -14,8 +14,11 @@ Fed = Event | tuple[str | None, Heard]
 FACTS = (ClusterEvent, FilesystemUsage, KubeletFlags)
 
 
-def merge(inputs: Iterable[Iterator[Fed]]) -> Iterator[Fed]:
+def merge(inputs: Sequence[Iterator[Fed]]) -> Iterator[Fed]:
     """Merge by time; inputs with equal times keep their order."""
+    if len(inputs) == 1:
+        yield from inputs[0]
+        return
     import heapq
 
     heap: list[tuple[int, int, Fed, Iterator[Fed]]] = []

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
+from kubelog.message.table import OFFSET, local
 from kubelog.view.escape import terminal
 
 if TYPE_CHECKING:
@@ -20,19 +22,27 @@ def write(batches: Iterable[pa.RecordBatch], schema: pa.Schema, output: str, fil
     if output == "csv":
         _csv(batches, schema, file, on_terminal)
         return
+    schema = _copied(schema)
     with _writer(schema, output, file) as write_batches:
         waiting: list[pa.RecordBatch] = []
         rows = 0
         try:
             for batch in batches:
-                waiting.append(batch)
+                waiting.append(batch.cast(schema))
                 rows += batch.num_rows
                 if output == "arrow" or rows >= GROUP:
-                    write_batches(waiting)
-                    waiting, rows = [], 0
+                    written, waiting, rows = waiting, [], 0
+                    write_batches(written)
         finally:
             if waiting:
                 write_batches(waiting)
+
+
+def _copied(schema: pa.Schema) -> pa.Schema:
+    """The same columns, their texts copied: with a view goes all that it looks into, and not every reader knows views."""
+    import pyarrow as pa
+
+    return pa.schema([(field.name, pa.large_string() if field.type == pa.string_view() else field.type) for field in schema])
 
 
 @contextmanager
@@ -51,35 +61,46 @@ def _writer(schema: pa.Schema, output: str, file: BinaryIO) -> Iterator[Any]:
 
 def _csv(batches: Iterable[pa.RecordBatch], schema: pa.Schema, file: BinaryIO, on_terminal: bool) -> None:
     """RFC 4180, with a head; times as in JSON lines, nothing where there is no value."""
-    import io
-
     import pyarrow as pa
     from pyarrow import csv
 
-    shown = pa.schema([(field.name, pa.large_string() if _is_text(pa, field.type) else field.type) for field in schema])
+    shown = pa.schema([(field.name, field.type if pa.types.is_integer(field.type) else pa.large_string()) for field in schema])
     options = csv.WriteOptions(include_header=False, quoting_style="needed")
     file.write((",".join(schema.names) + "\n").encode())
+    file.flush()
     for batch in batches:
-        plain = pa.RecordBatch.from_arrays([_plain(pa, column) for column in batch.columns], schema=shown)
+        columns = [_plain(column) for column in batch.columns]
         if on_terminal:
-            buffer = io.BytesIO()
-            csv.write_csv(plain, buffer, options)
-            for line in buffer.getvalue().decode().split("\n")[:-1]:
-                file.write(terminal(line).encode() + b"\n")
-        else:
-            csv.write_csv(plain, file, options)
+            columns = [_escaped(column) for column in columns]
+        buffer = io.BytesIO()
+        csv.write_csv(pa.RecordBatch.from_arrays(columns, schema=shown), buffer, options)
+        file.write(buffer.getbuffer())
         file.flush()
 
 
-def _is_text(pa: Any, type_: Any) -> bool:
-    return not pa.types.is_integer(type_)
-
-
-def _plain(pa: Any, column: Any) -> Any:
+def _plain(column: Any) -> Any:
+    """A column as CSV has it: of numbers or of texts."""
+    import pyarrow as pa
     import pyarrow.compute as pc
 
+    if pa.types.is_integer(column.type):
+        return column
+    zone = column.type.tz if pa.types.is_timestamp(column.type) else None
     if pa.types.is_timestamp(column.type):
-        column = pc.strftime(column, "%Y-%m-%dT%H:%M:%S" + ("%Ez" if column.type.tz else ""))
+        text = pc.strftime(local(column) if zone else column, "%Y-%m-%dT%H:%M:%S")
+        if zone:
+            ahead = pa.scalar(zone) if OFFSET.fullmatch(zone) else pc.strftime(column, "%Ez")
+            text = pc.binary_join_element_wise(text, ahead, "")
+        column = text
     elif pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
-    return column if pa.types.is_integer(column.type) else column.cast(pa.large_string())
+    return column.cast(pa.large_string())
+
+
+def _escaped(column: Any) -> Any:
+    """What acts on a terminal is shown, so that a record is a line."""
+    import pyarrow as pa
+
+    if pa.types.is_integer(column.type):
+        return column
+    return pa.array([None if value is None else terminal(value) for value in column.to_pylist()], column.type)

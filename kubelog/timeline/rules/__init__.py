@@ -21,12 +21,19 @@ class State(msgspec.Struct, frozen=True, gc=False):
 
     def latest(self, key: str) -> Case | None:
         """The last case of a key that is still kept."""
-        return max((case for case in self.cases if case.key == key), key=lambda case: case.number, default=None)
+        if len(self.cases) == 1:
+            case = self.cases[0]
+            return case if case.key == key else None
+        found: Case | None = None
+        for case in self.cases:
+            if case.key == key and (found is None or case.number > found.number):
+                found = case
+        return found
 
     def put(self, case: Case) -> State:
         """With this case in the place of its former self."""
-        others = tuple(one for one in self.cases if (one.key, one.number) != (case.key, case.number))
-        return msgspec.structs.replace(self, cases=(*others, case))
+        cases = tuple([one for one in self.cases if one.number != case.number or one.key != case.key])
+        return State((*cases, case) if cases else (case,), self.numbers, self.memory, self.past)
 
     def begin(self, key: str, subject: dict[str, str]) -> tuple[State, Case]:
         """A new case of a key."""
@@ -52,8 +59,8 @@ class Rule:
 
     kind: ClassVar[str]
     kinds: ClassVar[frozenset[str]]  # the events it asks for
-    quiet_s: ClassVar[float] = 600.0  # so long without a sign, in a log that goes on, ends an episode
-    reopen_s: ClassVar[float] = 1800.0  # so soon a new sign opens the same incident again
+    quiet_us: ClassVar[int] = 600_000_000  # so long without a sign, in a log that goes on, ends an episode
+    reopen_us: ClassVar[int] = 1_800_000_000  # so soon a new sign opens the same incident again
     memory: ClassVar[type[msgspec.Struct]]
 
     def start(self) -> State:
@@ -68,45 +75,61 @@ class Rule:
         raise NotImplementedError
 
     def quiet(self, case: Case) -> Case:
-        """A case without a sign for `quiet_s`."""
+        """A case without a sign for `quiet_us`."""
         return case.close("resolved", "quiet", case.last)
 
     def settle(self, state: State, heard: Heard | None, until_us: int | None = None) -> State:
         """Close what has been quiet until `until_us`, and keep the gap before that."""
-        if heard is None:
+        if heard is None or not state.cases:
             return state
-        now = heard.us if until_us is None else min(heard.us, until_us)
+        now = heard.us if until_us is None or until_us > heard.us else until_us
         for case in state.cases:
-            if case.is_open and case.last is not None:
+            last = case.last
+            if case.state == "open" and last is not None:
                 after = case.gap(heard) if now >= heard.run_us else case
-                if self.is_quiet(case.last, heard, now):
+                if self.is_quiet(last, heard, now):
                     after = self.quiet(after)
                 if after is not case:
                     state = state.put(after)
         return state
 
+    def passed(self, state: State, heard: Heard | None, us: int) -> State:
+        """What is known when that time has come: what was quiet until then is settled, what is over for good retired."""
+        for case in state.cases:
+            if case.state != "open":
+                if case.closed is not None and case.closed.us + self.reopen_us < us:
+                    break
+            elif case.last is not None and heard is not None and (heard.past or us - case.last.us >= self.quiet_us):
+                break
+        else:
+            return state
+        return self.retire(self.settle(state, heard, us), us)
+
     def is_quiet(self, last: Instant, heard: Heard, now: int) -> bool:
-        """Whether nothing was said for `quiet_s`. Time counts only where the log has lines, or where it goes on a third time."""
-        if now - max(last.us, heard.run_us) >= self.quiet_s * 1e6:
+        """Whether nothing was said for `quiet_us`. Time counts only where the log has lines, or where it goes on a third time."""
+        if now - max(last.us, heard.run_us) >= self.quiet_us:
             return True
         return now >= heard.run_us and len(heard.past) > 1 and heard.past[-2][0] > last.us
 
     def retire(self, state: State, before_us: int) -> State:
         """Put by what was closed so long ago that nothing can open it again."""
-        past = tuple((case, state.memory) for case in state.cases if self.is_past(case, before_us))
-        if not past:
+        for case in state.cases:
+            if self.is_past(case, before_us):
+                break
+        else:
             return state
+        past = tuple((case, state.memory) for case in state.cases if self.is_past(case, before_us))
         cases = tuple(case for case in state.cases if not self.is_past(case, before_us))
         return msgspec.structs.replace(state, cases=cases, past=(*state.past, *past))
 
     def is_past(self, case: Case, before_us: int) -> bool:
-        return not case.is_open and case.closed is not None and case.closed.us + self.reopen_s * 1e6 < before_us
+        return case.state != "open" and case.closed is not None and case.closed.us + self.reopen_us < before_us
 
     def reopens(self, case: Case, now: Instant | None) -> bool:
         """Whether a sign at `now` belongs to this case."""
-        if case.is_open or case.closed is None or now is None:
+        if case.state == "open" or case.closed is None or now is None:
             return True
-        return now.us - case.closed.us <= self.reopen_s * 1e6
+        return now.us - case.closed.us <= self.reopen_us
 
     def id_of(self, case: Case, node: str | None) -> str:
         return incident_id(self.kind, node, case.key, case.number)

@@ -8,6 +8,7 @@ when a log that goes on has been quiet for 10 minutes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar, Final
 
 import msgspec
@@ -36,7 +37,7 @@ from kubelog.message.vocabulary import (
 )
 from kubelog.timeline.case import Case
 from kubelog.timeline.incident import Instant, Step, instant, with_step
-from kubelog.timeline.kubelet import Kubelet, Start
+from kubelog.timeline.kubelet import TELLING, Kubelet, Start
 from kubelog.timeline.rules import Explanation, Rule, State
 from kubelog.timeline.rules.node_pressure_words import condition_of, eased, explain
 
@@ -45,6 +46,13 @@ _START_US: Final = 30_000_000
 # So long a kubelet keeps a condition after the last sign of it (--eviction-pressure-transition-period).
 _TRANSITION_US: Final = 300_000_000
 _PRESSURES: Final = ("DiskPressure", "MemoryPressure", "PIDPressure")
+# Signs that name neither a resource nor a pod that they hit: what they say, and whether that is critical.
+_SAID: Final[dict[type[Event], tuple[str, bool]]] = {
+    EvictionNoActivePods: ("No pod is left to evict, though the threshold is still crossed", True),
+    EvictionPodsRanked: ("Pods are ranked for eviction", False),
+    EvictionFailed: ("None of the ranked pods could be evicted", True),
+    EvictionCriticalPodSkipped: ("A critical pod is passed over", True),
+}
 
 
 class NodePressureEviction(Rule):
@@ -63,42 +71,37 @@ class NodePressureEviction(Rule):
     memory = Kubelet
 
     def apply(self, state: State, event: Event, node: str | None) -> State:
+        said = _SAID.get(type(event))
+        if said is not None:
+            return self._goes_on(state, event, *said)
         memory: Kubelet = state.memory
-        told = memory.told(event)
+        told = memory.told(event) if type(event) in TELLING else memory
         if told is not memory:
             state = msgspec.structs.replace(state, memory=told)
         match event:
-            case UnitStarted(unit="kubelet") | NodeConfig():
-                return self._restarted(state, event)
-            case ClusterEvent(reason="EvictionThresholdMet"):
-                return self._tabled(state, event)
-            case EvictionReclaimAttempted(resource=resource):
-                return self._sign(state, event, resource, f"Kubelet begins to reclaim {resource or 'a resource'}")
-            case EvictionReclaimed(resource=resource):
-                return self._reclaimed(state, event, resource)
-            case EvictionPodsRequired(resource=resource):
-                text = f"Deleting dead containers and images was not enough: pods must be evicted to reclaim {resource or 'it'}"
-                return self._sign(state, event, resource, text, critical=True)
-            case EvictionNoActivePods():
-                return self._goes_on(state, event, "No pod is left to evict, though the threshold is still crossed", critical=True)
-            case EvictionPodsRanked():
-                return self._goes_on(state, event, "Pods are ranked for eviction")
-            case EvictionPodEvicted(pod=pod):
-                return self._goes_on(state, event, "Pods are evicted", pod, critical=True)
-            case EvictionPodsCleaned(pods=pods):
-                return self._aftermath(state, event, "Evicted pods are cleaned up", *(pods or ()))
-            case EvictionCleanupTimedOut(pods=pods):
-                return self._aftermath(state, event, "Evicted pods are not gone after 30 s: nothing is freed yet", *(pods or ()))
-            case EvictionFailed():
-                return self._goes_on(state, event, "None of the ranked pods could be evicted", critical=True)
-            case EvictionCriticalPodSkipped():
-                return self._goes_on(state, event, "A critical pod is passed over", critical=True)
             case PodAdmissionRejected(pod=pod, conditions=conditions):
                 for condition in conditions or ():
                     if condition in _PRESSURES:
                         state = self._rejected(state, event, condition, pod)
+            case EvictionReclaimAttempted(resource=resource):
+                return self._sign(state, event, resource, f"Kubelet begins to reclaim {resource or 'a resource'}")
+            case EvictionPodsRequired(resource=resource):
+                text = f"Deleting dead containers and images was not enough: pods must be evicted to reclaim {resource or 'it'}"
+                return self._sign(state, event, resource, text, critical=True)
+            case EvictionReclaimed(resource=resource):
+                return self._reclaimed(state, event, resource)
+            case EvictionPodEvicted(pod=pod):
+                return self._goes_on(state, event, "Pods are evicted", True, (pod,))
+            case EvictionPodsCleaned(pods=pods):
+                return self._aftermath(state, event, "Evicted pods are cleaned up", pods)
+            case EvictionCleanupTimedOut(pods=pods):
+                return self._aftermath(state, event, "Evicted pods are not gone after 30 s: nothing is freed yet", pods)
             case NodeConditionChanged(condition=condition, status=status) if condition in _PRESSURES:
                 return self._reported(state, event, condition, bool(status))
+            case UnitStarted(unit="kubelet") | NodeConfig():
+                return self._restarted(state, event)
+            case ClusterEvent(reason="EvictionThresholdMet"):
+                return self._tabled(state, event)
         return state
 
     def quiet(self, case: Case) -> Case:
@@ -113,39 +116,42 @@ class NodePressureEviction(Rule):
     def _sign(self, state: State, event: Event, resource: str | None, text: str, *, critical: bool = False) -> State:
         """A sign that names its resource."""
         state, case = self._case(state, event, condition_of(resource), resource)
-        if not case.subject.get("resource") and resource:
+        if resource and not case.subject.get("resource"):
             case = case.replace(subject={"resource": resource})
-        case = case.said(event, text, resource or "").sign(event)
-        return state.put(_escalated(case, critical))
+        return state.put(case.goes_on(event, text, resource or "", critical=critical))
 
-    def _goes_on(self, state: State, event: Event, text: str, *pods: PodRef | None, critical: bool = False) -> State:
+    def _goes_on(
+        self, state: State, event: Event, text: str, critical: bool = False, pods: tuple[PodRef | None, ...] = ()
+    ) -> State:
         """A sign that names no resource belongs to the case that was last spoken of."""
         spoken = self._spoken_of(state, event)
         state, case = self._case(state, event, spoken.key if spoken else "DiskPressure", None)
-        case = case.said(event, text).sign(event).hit(*pods)
-        return state.put(_escalated(case, critical))
+        return state.put(case.goes_on(event, text, "", pods, critical=critical))
 
-    def _aftermath(self, state: State, event: Event, text: str, *pods: PodRef | None) -> State:
+    def _aftermath(self, state: State, event: Event, text: str, pods: Sequence[PodRef] | None) -> State:
         """What follows an eviction opens no case again."""
         case = self._spoken_of(state, event)
         if case is None or case.is_open:
-            return self._goes_on(state, event, text, *pods, critical=True)
-        return state.put(case.said(event, text).hit(*pods))
+            return self._goes_on(state, event, text, True, tuple(pods or ()))
+        return state.put(case.said(event, text).hit(*(pods or ())))
 
     def _spoken_of(self, state: State, event: Event) -> Case | None:
-        cases = [case for case in state.cases if case.is_open]
-        cases = cases or [case for case in state.cases if self.reopens(case, instant(event.seen))]
-        return max(cases, key=_last_us, default=None)
+        cases = state.cases
+        if len(cases) > 1:
+            cases = tuple(case for case in cases if case.state == "open") or cases
+        if len(cases) == 1 and cases[0].state == "open":
+            return cases[0]
+        now = instant(event.seen)
+        return max((case for case in cases if self.reopens(case, now)), key=_last_us, default=None)
 
     def _rejected(self, state: State, event: Event, condition: str, pod: PodRef | None) -> State:
         state, case = self._case(state, event, condition, None)
-        case = case.said(event, f"Pods are rejected: the node has {condition}", condition).sign(event).hit(pod)
-        return state.put(_escalated(case, True))
+        return state.put(case.goes_on(event, f"Pods are rejected: the node has {condition}", condition, (pod,), critical=True))
 
     def _reported(self, state: State, event: Event, condition: str, status: bool) -> State:
         if status:
             state, case = self._case(state, event, condition, None)
-            return state.put(case.said(event, f"Node reports {condition}", "begins").sign(event))
+            return state.put(case.goes_on(event, f"Node reports {condition}", "begins"))
         latest, now = state.latest(condition), instant(event.seen)
         if latest is None or not latest.is_open or now is None or _is_starting(state.memory, now):
             return state
@@ -158,18 +164,21 @@ class NodePressureEviction(Rule):
         if latest is not None and not latest.is_open and self.reopens(latest, instant(event.seen)):
             return state.put(latest.said(event, text, resource or ""))
         state, case = self._case(state, event, condition_of(resource), resource)
-        case = case.said(event, text, resource or "").sign(event)
+        case = case.goes_on(event, text, resource or "")
         return state.put(case.close("resolved", "recovered", instant(event.seen)))
 
     def _case(self, state: State, event: Event, condition: str, resource: str | None) -> tuple[State, Case]:
         """The case that a sign belongs to: the open one, one that it opens again, or a new one."""
-        case, now = state.latest(condition), instant(event.seen)
+        case = state.latest(condition)
+        if case is not None and case.state == "open" and "table" not in case.marks:
+            return state, case
+        now = instant(event.seen)
         if case is None or not self.reopens(case, now):
             return state.begin(condition, {"resource": resource} if resource else {})
         if "table" in case.marks:
             # What a table said gives way to the log.
             return state, Case(case.key, case.number, case.subject)
-        if case.is_open or _is_same_episode(case, now):
+        if _is_same_episode(case, now):
             return state, case
         again = 0 if case.resolution == "config-changed" else 1
         return state, case.replace(episodes=case.episodes + again, phase=case.phase + 1)
@@ -261,10 +270,6 @@ def _is_same_episode(case: Case, now: Instant | None) -> bool:
 def _row_times(memory: Kubelet, event: ClusterEvent) -> tuple[Instant | None, Instant | None]:
     row = memory.rows[-1] if memory.rows else None
     return (row.first, row.last) if row else (None, None)
-
-
-def _escalated(case: Case, critical: bool) -> Case:
-    return case.replace(severity="critical") if critical and case.severity != "critical" else case
 
 
 def _last_us(case: Case) -> int:
