@@ -36,7 +36,9 @@ if REQUIRED and (PURE or not CYTHON):
 DIRECTIVES = (
     "language_level=3,annotation_typing=False,infer_types=True,wraparound=False,initializedcheck=False,show_performance_hints=False"
 )
-FLAGS = [] if sys.platform == "win32" else ["-O3", "-g0", "-Wno-unused-function"]
+FLAGS = [] if sys.platform == "win32" else ["-g0", "-Wno-unused-function"]
+if FLAGS and "-O" not in os.environ.get("CFLAGS", ""):
+    FLAGS.append("-O3")
 # What Cython would else put into each leaf anew.
 SHARED = "kubelog._cyutility"
 

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from kubelog import load_grammar, native
@@ -108,9 +108,9 @@ def cases() -> list[tuple[bytes, dict[str, Any]]]:
     return found
 
 
-def test_a_table_says_what_the_records_of_every_case_say(scanner: Engine, interpreted: Engine, reference: Engine) -> None:
+def test_a_table_says_what_the_records_of_every_case_say(scanner: Engine, interpreted: Engine) -> None:
     for data, given_options in cases():
-        for engine in (scanner, interpreted, reference):
+        for engine in (scanner, interpreted):
             assert_the_law(engine, data, **given_options)
 
 
@@ -298,6 +298,7 @@ def test_the_table_of_a_kind_says_what_its_events_say(kind: str, scanner: Engine
             assert assert_the_law_of_events(engine, data, kind, **given_options) > 0
 
 
+@settings(max_examples=max(1, settings().max_examples // 2))
 @given(st.lists(said(), max_size=6).map(b"".join))
 def test_the_table_of_a_kind_reads_values_as_their_types_do(of_each_type: list[Engine], data: bytes) -> None:
     for engine in of_each_type:

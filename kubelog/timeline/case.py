@@ -1,14 +1,16 @@
-"""Case: one incident as a rule keeps it, before it is put into words. Never changed in place: each step makes a new one."""
+"""Case: one incident as a rule keeps it, before it is put into words. Never changed in place: a Draft of it is, until it is made
+a Case again.
+"""
 
 from __future__ import annotations
 
-import functools
+from collections.abc import Iterable
 
 import msgspec
 
 from kubelog.klog.values import PodRef
-from kubelog.message.vocabulary import Event, Heard
-from kubelog.timeline.incident import MAX_HOLES, MAX_PODS, Instant, Step, first_step, instant, seen_again, shifted, with_step
+from kubelog.message.vocabulary import Event, Heard, Seen
+from kubelog.timeline.incident import MAX_EVIDENCE, MAX_HOLES, MAX_PODS, Evidence, Instant, Step, instant, shifted, with_step
 
 
 class Case(msgspec.Struct, frozen=True, gc=False):
@@ -38,58 +40,17 @@ class Case(msgspec.Struct, frozen=True, gc=False):
 
     def said(self, event: Event, text: str, about: str = "") -> Case:
         """One more record of a step; `about` keeps steps of one kind apart."""
-        steps, counts, marks = self._told(event, instant(event.seen), text, about)
-        return msgspec.structs.replace(self, steps=steps, counts=counts, marks=marks)
+        draft = Draft(self)
+        draft.say(event, text, about)
+        return draft.case()
 
     def goes_on(
-        self, event: Event, text: str, about: str = "", pods: tuple[PodRef | None, ...] = (), *, critical: bool = False
+        self, event: Event, text: str, about: str = "", pods: Iterable[PodRef | None] = (), *, critical: bool = False
     ) -> Case:
         """One more record of a step, which shows that it goes on: opened and last seen move, a closed case is open again."""
-        now, opened, last = instant(event.seen), self.opened, self.last
-        state, resolution, closed = self.state, self.resolution, self.closed
-        if now is not None:
-            if opened is None or now.us < opened.us:
-                opened = now
-            if last is None or now.us > last.us:
-                last = now
-            state, resolution, closed = "open", None, None
-        steps, counts, marks = self._told(event, now, text, about)
-        kept, total = self._hit(pods) if pods else (self.pods, self.pods_total)
-        return Case(
-            self.key, self.number, self.subject, "critical" if critical else self.severity, state, resolution, opened, last, closed,
-            self.episodes, self.phase, counts, steps, kept, total, self.holes, marks,
-        )  # fmt: skip
-
-    def _told(
-        self, event: Event, now: Instant | None, text: str, about: str
-    ) -> tuple[tuple[Step, ...], dict[str, int], dict[str, int]]:
-        """Steps, counts and marks with one more record.
-
-        Steps are numbered by kind, not by phase: a late restart in front of them must not rename them.
-        """
-        kind, steps, marks = type(event).__name__, self.steps, self.marks
-        stem, number_mark, phase_mark = _names(kind, about)
-        number = marks.get(number_mark, 0)
-        if marks.get(phase_mark) != self.phase:
-            number += 1
-            marks = {**marks, number_mark: number, phase_mark: self.phase}
-        counts = self.counts.copy()
-        counts[kind] = counts.get(kind, 0) + 1
-        id_ = f"{stem}-{number}"
-        place = len(steps)
-        for known in reversed(steps):
-            place -= 1
-            if known.id == id_:
-                break
-        else:
-            return with_step(steps, first_step(id_, text, event)), counts, marks
-        step = seen_again(known, event.seen, now)
-        if step.time is not known.time:
-            return with_step(steps, step), counts, marks
-        # It stays where it stands.
-        changed = list(steps)
-        changed[place] = step
-        return tuple(changed), counts, marks
+        draft = Draft(self)
+        draft.go_on(event, text, about, pods, critical)
+        return draft.case()
 
     def gap(self, heard: Heard) -> Case:
         """With the stretch before the run of lines that goes on, where nothing is known of it."""
@@ -107,32 +68,174 @@ class Case(msgspec.Struct, frozen=True, gc=False):
             at = self.last
         return msgspec.structs.replace(self, state=state, resolution=resolution, closed=at)
 
-    def hit(self, *pods: PodRef | None) -> Case:
+    def hit(self, pods: Iterable[PodRef | None]) -> Case:
         """Pods that it hit."""
-        kept, total = self._hit(pods)
-        return self if total == self.pods_total else msgspec.structs.replace(self, pods=kept, pods_total=total)
-
-    def _hit(self, pods: tuple[PodRef | None, ...]) -> tuple[tuple[PodRef, ...], int]:
-        known = _taken(self.pods)
-        new = [pod for pod in dict.fromkeys(pods) if pod is not None and pod not in known]
-        kept = self.pods
-        if new:
-            room = MAX_PODS - len(kept)
-            if room > 0:
-                kept = (*kept, *new[:room])
-                known.update(new[:room])
-        _keep(kept, known)
-        return kept, self.pods_total + len(new)
+        draft = Draft(self)
+        draft.hit(pods)
+        return draft.case()
 
     def replace(self, **what: object) -> Case:
         return msgspec.structs.replace(self, **what)
 
 
-@functools.lru_cache(256)
-def _names(kind: str, about: str) -> tuple[str, str, str]:
-    """The stem of a step's id, and under which names its number and its phase are remembered."""
-    stem = f"{kind}:{about}" if about else kind
-    return stem, f"number {stem}", f"phase {stem}"
+class _Said:
+    """A step while records of it are counted. Times are those of `Seen`: an Instant is made of the one that lasts."""
+
+    __slots__ = ("base", "count", "evidence", "final", "first", "first_us", "id", "kind", "last", "last_us", "path", "place", "text", "top")
+
+    def __init__(self, id_: str, kind: str, text: str, base: Step | None, place: int) -> None:
+        self.id, self.kind, self.text, self.base, self.place, self.count = id_, kind, text, base, place, 0
+        self.first: Seen | Instant | None = None
+        self.last: Seen | Instant | None = None
+        self.first_us = self.last_us = None
+        self.evidence: list[Evidence] = []
+        self.final: Seen | None = None  # the last of the evidence, where there is no more room
+        # Behind this line of this path nothing is evidence yet.
+        self.path, self.top = "", -1
+        if base is not None:
+            self.first, self.last, self.evidence = base.first, base.last, list(base.evidence)
+            self.first_us = None if base.first is None else base.first.us
+            self.last_us = None if base.last is None else base.last.us
+            self.path = base.evidence[0].path if base.evidence else ""
+            self.top = max((one.line for one in base.evidence if one.path == self.path), default=-1)
+
+    def add(self, seen: Seen) -> None:
+        self.count += 1
+        us = seen.time_us
+        if us is not None:
+            if self.first_us is None or us < self.first_us:
+                self.first, self.first_us = seen, us
+            if self.last_us is None or us > self.last_us:
+                self.last, self.last_us = seen, us
+        if seen.path == self.path and seen.line > self.top:
+            self.top = seen.line
+        else:
+            if self.final is not None:
+                self.evidence[-1], self.final = _place(self.final), None
+            if _place(seen) in self.evidence:
+                return
+            if not self.evidence:
+                self.path, self.top = seen.path, seen.line
+        if len(self.evidence) < MAX_EVIDENCE:
+            self.evidence.append(_place(seen))
+        else:
+            # The first, up to eight between, the last.
+            self.final = seen
+
+    def step(self) -> Step:
+        if self.final is not None:
+            self.evidence[-1], self.final = _place(self.final), None
+        first = _instant(self.first)
+        count = self.count + (self.base.count if self.base is not None else 0)
+        text = self.text if self.base is None else self.base.text
+        return Step(self.id, first, self.kind, text, count, first, _instant(self.last), tuple(self.evidence))
+
+
+class Draft:
+    """A Case while records are put into it."""
+
+    __slots__ = ("base", "is_sign", "known", "last", "last_us", "marks", "new", "opened", "opened_us", "severity", "steps", "total")
+
+    def __init__(self, case: Case) -> None:
+        self.base = case
+        self.severity, self.marks, self.total = case.severity, case.marks, case.pods_total
+        self.opened: Seen | Instant | None = case.opened
+        self.last: Seen | Instant | None = case.last
+        self.opened_us = None if case.opened is None else case.opened.us
+        self.last_us = None if case.last is None else case.last.us
+        self.is_sign = False  # whether one of them shows that it goes on
+        self.steps: dict[tuple[type[Event], str], _Said] = {}
+        self.known: set[PodRef] | None = None  # the pods that it hit, where more may have come
+        self.new: list[PodRef] = []
+
+    def say(self, event: Event, text: str, about: str) -> None:
+        """See `Case.said`."""
+        key = type(event), about
+        said = self.steps.get(key)
+        if said is None:
+            said = self.steps[key] = self._step(type(event).__name__, text, about)
+        said.add(event.seen)
+
+    def go_on(self, event: Event, text: str, about: str, pods: Iterable[PodRef | None], critical: bool) -> None:
+        """See `Case.goes_on`."""
+        self.say(event, text, about)
+        seen = event.seen
+        us = seen.time_us
+        if us is not None:
+            self.is_sign = True
+            if self.opened_us is None or us < self.opened_us:
+                self.opened, self.opened_us = seen, us
+            if self.last_us is None or us > self.last_us:
+                self.last, self.last_us = seen, us
+        if pods:
+            self.hit(pods)
+        if critical:
+            self.severity = "critical"
+
+    def hit(self, pods: Iterable[PodRef | None]) -> None:
+        """See `Case.hit`."""
+        known = self.known
+        if known is None:
+            known = self.known = _taken(self.base.pods)
+        over: set[PodRef] = set()
+        for pod in pods:
+            if pod is None or pod in known or pod in over:
+                continue
+            self.total += 1
+            if len(known) < MAX_PODS:
+                known.add(pod)
+                self.new.append(pod)
+            else:
+                over.add(pod)
+
+    def case(self) -> Case:
+        """The Case that it has become. The draft is done with."""
+        base = self.base
+        state, resolution, closed = ("open", None, None) if self.is_sign else (base.state, base.resolution, base.closed)
+        pods = (*base.pods, *self.new) if self.new else base.pods
+        if self.known is not None:
+            _keep(pods, self.known)
+        counts, steps = self._counted() if self.steps else (base.counts, base.steps)
+        return Case(
+            base.key, base.number, base.subject, self.severity, state, resolution, _instant(self.opened), _instant(self.last),
+            closed, base.episodes, base.phase, counts, steps, pods, self.total, base.holes, self.marks,
+        )  # fmt: skip
+
+    def _counted(self) -> tuple[dict[str, int], tuple[Step, ...]]:
+        counts, kept, moved = self.base.counts.copy(), list(self.base.steps), []
+        for said in self.steps.values():
+            counts[said.kind] = counts.get(said.kind, 0) + said.count
+            step = said.step()
+            if said.base is not None and step.time is said.base.time:
+                kept[said.place] = step
+            else:
+                moved.append(step)
+        steps = tuple(kept)
+        for step in moved:
+            steps = with_step(steps, step)
+        return counts, steps
+
+    def _step(self, kind: str, text: str, about: str) -> _Said:
+        """Steps are numbered by kind, not by phase: a late restart in front of them must not rename them."""
+        base = self.base
+        stem = f"{kind}:{about}" if about else kind
+        number = self.marks.get(f"number {stem}", 0)
+        if self.marks.get(f"phase {stem}") != base.phase:
+            number += 1
+            self.marks = {**self.marks, f"number {stem}": number, f"phase {stem}": base.phase}
+        id_ = f"{stem}-{number}"
+        for place in range(len(base.steps) - 1, -1, -1):
+            if base.steps[place].id == id_:
+                return _Said(id_, kind, text, base.steps[place], place)
+        return _Said(id_, kind, text, None, -1)
+
+
+def _instant(time: Seen | Instant | None) -> Instant | None:
+    return instant(time) if isinstance(time, Seen) else time
+
+
+def _place(seen: Seen) -> Evidence:
+    return Evidence(seen.path, seen.line, seen.offset)
 
 
 # The pods of the cases that were hit last, as sets, by the identity of the tuple (which is kept, so that the identity is its own).

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_right
-from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
@@ -33,31 +32,30 @@ WINDOW_S: Final = 30.0
 MAX_WINDOW: Final = 1000
 # A record that may still grow is among the last this many events of its node.
 _GROWING: Final = 64
+# So many events are worked out at a time, while no one asks what is known.
+_MANY: Final = 64
 STATE_FORMAT: Final = 1
 
 
 class _Machine:
     """One rule on one node.
 
-    Its window are the events of the last 30 s in their order in time: `keys`, the µs at which each stands, `events`, and
-    `states`, what was known after each.
+    Its window are the events of the last 30 s in their order in time: `keys`, the µs at which each stands, and `events`. What was
+    known is kept at some places only: `states`, with how many of the events each knows; the first one knows none. What is known
+    behind them is worked out when someone asks, or when many events have come. The first `gone` events are none of the window
+    any more; they stay until there is a state behind them.
     """
 
     def __init__(self, rule: Rule, node: str | None, window_us: int) -> None:
         self.rule, self.node, self.window_us = rule, node, window_us
-        self.floor = rule.start()  # what was known before the window
-        self.keys: deque[int] = deque()
-        self.events: deque[Event] = deque()
-        self.states: deque[State] = deque()
+        self.keys: list[int] = []
+        self.events: list[Event] = []
+        self.states: list[tuple[int, State]] = [(0, rule.start())]
+        self.gone = 0
         self.furthest: dict[str, int] = {}  # the last offset that was taken, by path
         self.heard: Heard | None = None
         self.told: dict[str, Incident] = {}
         self.seen: State | None = None  # what was told last
-
-    @property
-    def known(self) -> State:
-        """What is known after the last event."""
-        return self.states[-1] if self.states else self.floor
 
     def take(self, event: Event) -> None:
         """Put an event in its place in time."""
@@ -71,29 +69,27 @@ class _Machine:
                 place = self._told_before(seen)
         if type(event) is Event:
             if place is not None:
-                for column in (keys, self.events, self.states):
-                    del column[place]
+                del keys[place], self.events[place]
                 self._rework(place)
             return
         if place is not None:
             self.events[place] = event
             self._rework(place)
         else:
-            last = keys[-1] if keys else -(1 << 62)
+            last = keys[-1] if len(keys) > self.gone else -(1 << 62)
             key = seen.time_us if seen.time_us is not None else last
             # Older than the window: the clock was set back, or a file is out of order. It counts as said now.
             if self.heard is not None and key < self.heard.us - self.window_us:
                 key = max(last, self.heard.us)
             if key >= last:
-                state = self.rule.passed(self.states[-1] if keys else self.floor, self.heard, key)
-                self.states.append(self.rule.apply(state, event, self.node))
                 keys.append(key)
                 self.events.append(event)
+                if len(keys) - self.states[-1][0] >= _MANY:
+                    self._known(len(keys))
             else:
-                place = bisect_right(keys, key)
+                place = bisect_right(keys, key, self.gone)
                 keys.insert(place, key)
                 self.events.insert(place, event)
-                self.states.insert(place, self.floor)
                 self._rework(place)
         self._trim()
 
@@ -106,42 +102,61 @@ class _Machine:
     def _told_before(self, seen: Seen) -> int | None:
         """Where the same record stands that came before it was complete."""
         events = self.events
-        for place in range(len(events) - 1, max(-1, len(events) - _GROWING - 1), -1):
+        for place in range(len(events) - 1, max(self.gone, len(events) - _GROWING) - 1, -1):
             old = events[place].seen
             if old.offset == seen.offset and old.path == seen.path and old.line == seen.line:
                 return place
         return None
 
-    def _after(self, state: State, key: int, event: Event) -> State:
-        """What is known after an event that stands there."""
-        return self.rule.apply(self.rule.passed(state, self.heard, key), event, self.node)
-
     def _rework(self, place: int) -> None:
-        """Work out again what is known from this place on."""
-        state = self.states[place - 1] if place else self.floor
-        for at in range(place, len(self.keys)):
-            state = self.states[at] = self._after(state, self.keys[at], self.events[at])
+        """What is known behind this place must be worked out again."""
+        while self.states[-1][0] > place:
+            self.states.pop()
 
-    def restore(self, window: Iterable[tuple[int, Event]]) -> None:
-        """Begin with these events."""
-        for key, event in window:
-            seen = event.seen
-            self.furthest[seen.path] = max(seen.offset, self.furthest.get(seen.path, -1))
-            self.states.append(self._after(self.known, key, event))
-            self.keys.append(key)
-            self.events.append(event)
+    def _known(self, place: int) -> State:
+        """What is known when so many of the events are."""
+        at, state = self.states[bisect_right(self.states, place, key=_place_of) - 1]
+        if at < place:
+            state = self.rule.fold(state, self.heard, self.keys[at:place], self.events[at:place], self.node)
+            if place > self.states[-1][0]:
+                self.states.append((place, state))
+        return state
+
+    def _let_go(self, place: int, state: State | None = None) -> None:
+        """Forget the events before this place; `state` is what they come to."""
+        if state is None:
+            state = self._known(place)
+        self.states = [(0, state), *((at - place, one) for at, one in self.states if at > place)]
+        del self.keys[:place], self.events[:place]
+        self.gone = max(0, self.gone - place)
 
     def _trim(self) -> None:
         """Let go what no late line can change any more, and no continuation line."""
         if self.heard is None:
             return
-        keys, us = self.keys, self.heard.us
-        while keys and (keys[0] < us - self.window_us or len(keys) > MAX_WINDOW):
-            if len(keys) <= _GROWING and keys[0] >= us - max(self.window_us, GAP_US):
+        keys, gone, us = self.keys, self.gone, self.heard.us
+        while gone < len(keys) and (keys[gone] < us - self.window_us or len(keys) - gone > MAX_WINDOW):
+            if len(keys) - gone <= _GROWING and keys[gone] >= us - max(self.window_us, GAP_US):
                 break
-            keys.popleft()
-            self.events.popleft()
-            self.floor = self.states.popleft()
+            gone += 1
+        self.gone = gone
+        if len(self.states) > 1 and self.states[1][0] <= gone:
+            self._let_go(self.states[bisect_right(self.states, gone, key=_place_of) - 1][0])
+
+    def restore(self, floor: State, window: Iterable[tuple[int, Event]]) -> None:
+        """Begin with these events, and what was known before them."""
+        self.states = [(0, floor)]
+        for key, event in window:
+            self.furthest[event.seen.path] = max(event.seen.offset, self.furthest.get(event.seen.path, -1))
+            self.keys.append(key)
+            self.events.append(event)
+        self._known(len(self.keys))
+
+    def floor(self) -> State:
+        """What was known before the window."""
+        if self.gone:
+            self._let_go(self.gone)
+        return self.states[0][1]
 
     def hear(self, heard: Heard | None) -> None:
         """The node's records have come so far."""
@@ -150,12 +165,16 @@ class _Machine:
             self.heard = heard or before
         elif heard.run_us > before.us:
             self._pass(heard, before)
-        elif heard.us > before.us or (heard.us == before.us and heard.run_us < before.run_us):
-            self.heard = heard
-            if heard.run_us < before.run_us:
+        elif heard.run_us < before.run_us:
+            if heard.us >= before.us:
+                self.floor()
+                self.heard = heard
                 self._rework(0)
-            elif self.keys and self.keys[-1] > before.us:
-                self._rework(bisect_right(self.keys, before.us))
+        elif heard.us > before.us:
+            # Another input may have heard of the node later.
+            self.heard = heard if heard.run_us == before.run_us else Heard(heard.us, before.run_us, before.past)
+            if self.keys and self.keys[-1] > before.us:
+                self._rework(bisect_right(self.keys, before.us, self.gone))
 
     def _pass(self, heard: Heard, before: Heard) -> None:
         """Runs ended: what was quiet at an end was quiet, whatever comes."""
@@ -164,23 +183,21 @@ class _Machine:
             runs.insert(0, before)
         elif runs[0].run_us < before.run_us:
             # A late line that is no event moved the beginning of the run.
+            self.floor()
             self.heard = runs[0]
             self._rework(0)
-        first = bisect_right(self.keys, before.us)
-        state = self.states[first - 1] if first else self.floor
+        first = bisect_right(self.keys, before.us, self.gone)
+        state = self._known(first)
         for run in runs:
             state = self.rule.settle(state, run)
-        self.heard, self.floor = heard, state
-        for _ in range(first):
-            self.keys.popleft()
-            self.events.popleft()
-            self.states.popleft()
+        self._let_go(first, state)
+        self.heard = heard
         self._rework(0)
 
     def tell(self) -> list[Change]:
         """What is new."""
         self._trim()
-        state = self.rule.settle(self.known, self.heard)
+        state = self.rule.settle(self._known(len(self.keys)), self.heard)
         if self.heard is not None:
             state = self.rule.retire(state, self.heard.us - self.window_us)
         changes: list[Change] = []
@@ -197,28 +214,33 @@ class _Machine:
             self.told = now
         return changes
 
-    def _retired(self, heard: Heard, before_us: int) -> State:
+    def _retired(self, floor: State, heard: Heard, before_us: int) -> State:
         """The floor without what is over for good; what else is quiet may still turn out not to be."""
-        settled = self.rule.retire(self.rule.settle(self.floor, heard, before_us), before_us)
+        settled = self.rule.retire(self.rule.settle(floor, heard, before_us), before_us)
         over = {(case.key, case.number) for case, _ in settled.past}
-        cases = tuple(case for case in self.floor.cases if (case.key, case.number) not in over)
+        cases = tuple(case for case in floor.cases if (case.key, case.number) not in over)
         return msgspec.structs.replace(settled, cases=cases)
 
     def forget(self) -> list[str]:
         """The ids of the incidents that are over for good: so that memory is bounded by what is open."""
+        floor = self.floor()
         if not self.keys and self.heard is not None:
             # Nothing can come before this any more.
-            self.floor = self._retired(self.heard, self.heard.us - self.window_us)
-        gone = {(case.key, case.number) for case, _ in self.floor.past}
+            floor = self._retired(floor, self.heard, self.heard.us - self.window_us)
+            self.states = [(0, floor)]
+        gone = {(case.key, case.number) for case, _ in floor.past}
         if not gone:
             return []
-        ids = [self.rule.id_of(case, self.node) for case, _ in self.floor.past]
-        self.floor = self.floor.without(gone)
-        self.states = deque(state.without(gone) for state in self.states)
+        ids = [self.rule.id_of(case, self.node) for case, _ in floor.past]
+        self.states = [(place, state.without(gone)) for place, state in self.states]
         for id_ in ids:
             self.told.pop(id_, None)
         self.seen = None
         return ids
+
+
+def _place_of(known: tuple[int, State]) -> int:
+    return known[0]
 
 
 class Correlator:
@@ -321,7 +343,7 @@ class Correlator:
             {
                 "node": node,
                 "rule": machine.rule.kind,
-                "floor": msgspec.to_builtins(machine.floor),
+                "floor": msgspec.to_builtins(machine.floor()),
                 "entries": [(key, _event_data(event)) for key, event in zip(machine.keys, machine.events, strict=True)],
                 "heard": msgspec.to_builtins(machine.heard),
                 "told": [msgspec.to_builtins(incident) for incident in machine.told.values()],
@@ -343,9 +365,8 @@ class Correlator:
         for saved in data["machines"]:
             of_node = made._machines.setdefault(saved["node"], made._new(saved["node"]))
             machine = {one.rule.kind: one for one in of_node}[saved["rule"]]
-            machine.floor = _state(machine.rule, saved["floor"])
             machine.heard = msgspec.convert(saved["heard"], Heard | None, strict=False)
-            machine.restore([(key, _event(event)) for key, event in saved["entries"]])
+            machine.restore(_state(machine.rule, saved["floor"]), [(key, _event(event)) for key, event in saved["entries"]])
             machine.told = {one.id: one for one in _incidents(saved["told"])}
         made._timeline.restore(_incidents(data["incidents"]))
         made.reading = data["reading"]

@@ -198,25 +198,3 @@ def with_step(steps: tuple[Step, ...], step: Step) -> tuple[Step, ...]:
     kept = [one for one in steps if one.id != step.id]
     insort(kept, step, key=in_order)
     return tuple(kept[:MAX_STEPS])
-
-
-def seen_again(step: Step, seen: Seen, now: Instant | None) -> Step:
-    """A step that one more record says."""
-    first, last = step.first, step.last
-    if now is not None:
-        if first is None or now.us < first.us:
-            first = now
-        if last is None or now.us > last.us:
-            last = now
-    kept = step.evidence
-    one = Evidence(seen.path, seen.line, seen.offset)
-    if one not in kept:
-        # The first, up to eight between, the last.
-        kept = (*kept, one) if len(kept) < MAX_EVIDENCE else (*kept[:-1], one)
-    return Step(step.id, first, step.kind, step.text, step.count + 1, first, last, kept)
-
-
-def first_step(id_: str, text: str, event: Event) -> Step:
-    """A step that its first record says."""
-    now = instant(event.seen)
-    return Step(id_, now, event.kind, text, 1, now, now, (evidence(event),))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 import msgspec
 
+from kubelog.klog.values import PodRef
 from kubelog.message.vocabulary import Event, Heard
-from kubelog.timeline.case import Case
-from kubelog.timeline.incident import Affected, Cause, Finding, Gap, Incident, Instant, incident_id
+from kubelog.timeline.case import Case, Draft
+from kubelog.timeline.incident import MAX_STEPS, Affected, Cause, Finding, Gap, Incident, Instant, incident_id
 
 
 class State(msgspec.Struct, frozen=True, gc=False):
@@ -45,6 +47,54 @@ class State(msgspec.Struct, frozen=True, gc=False):
         return msgspec.structs.replace(self, past=tuple(one for one in self.past if (one[0].key, one[0].number) not in gone))
 
 
+class Drafts:
+    """A state while signs are put into its open cases, and until when nothing but that can happen to it."""
+
+    def __init__(self, rule: Rule, state: State, heard: Heard | None) -> None:
+        self.base = state
+        # In the order in which they were last touched.
+        self.open = {case.key: Draft(case) for case in state.cases if case.state == "open"}
+        self.touched: set[str] = set()
+        self.has_past = heard is not None and bool(heard.past)
+        self.until = 1 << 62
+        run_us = -(1 << 62) if heard is None else heard.run_us
+        for case in state.cases:
+            if case.state == "open":
+                if case.last is not None:
+                    self.until = min(self.until, max(case.last.us, run_us) + rule.quiet_us)
+            elif case.closed is not None:
+                self.until = min(self.until, case.closed.us + rule.reopen_us)
+
+    def spoken_of(self) -> Draft | None:
+        """The open case that had the last sign."""
+        found = None
+        for draft in self.open.values():
+            if found is None or (draft.last_us is not None and (found.last_us is None or draft.last_us > found.last_us)):
+                found = draft
+        return found
+
+    def go_on(self, draft: Draft, event: Event, text: str, about: str, pods: Iterable[PodRef | None], critical: bool) -> None:
+        """One more sign of a case."""
+        opened_us = draft.opened_us
+        draft.go_on(event, text, about, pods, critical)
+        key = draft.base.key
+        if len(self.open) > 1:
+            del self.open[key]
+            self.open[key] = draft
+        self.touched.add(key)
+        if self.has_past and draft.opened_us != opened_us:
+            # A gap may now lie within the case.
+            self.until = -(1 << 62)
+
+    def state(self) -> State:
+        """The State that it has become. The drafts are done with."""
+        if not self.touched:
+            return self.base
+        cases = [case for case in self.base.cases if case.state != "open" or case.key not in self.touched]
+        cases += [draft.case() for key, draft in self.open.items() if key in self.touched]
+        return State(tuple(cases), self.base.numbers, self.base.memory, self.base.past)
+
+
 class Explanation(msgspec.Struct, frozen=True, gc=False):
     """A case in words."""
 
@@ -62,6 +112,7 @@ class Rule:
     quiet_us: ClassVar[int] = 600_000_000  # so long without a sign, in a log that goes on, ends an episode
     reopen_us: ClassVar[int] = 1_800_000_000  # so soon a new sign opens the same incident again
     memory: ClassVar[type[msgspec.Struct]]
+    signs: ClassVar[frozenset[type[Event]]] = frozenset()  # events that `gather` may take
 
     def start(self) -> State:
         return State(memory=self.memory())
@@ -69,6 +120,36 @@ class Rule:
     def apply(self, state: State, event: Event, node: str | None) -> State:
         """What is known after one more event."""
         raise NotImplementedError
+
+    def fold(self, state: State, heard: Heard | None, keys: Sequence[int], events: Sequence[Event], node: str | None) -> State:
+        """What is known after these events, one behind the other, each at its time.
+
+        The same as `passed`, then `apply`, for each; where open cases only go on, they are made once for many events.
+        """
+        drafts: Drafts | None = None
+        for at, event in enumerate(events):
+            if type(event) in self.signs:
+                if drafts is None or keys[at] >= drafts.until:
+                    state = self.passed(state if drafts is None else drafts.state(), heard, keys[at])
+                    drafts = self.drafts(state, heard, keys[at])
+                if drafts is not None and self.gather(drafts, event):
+                    continue
+            if drafts is not None:
+                state, drafts = drafts.state(), None
+            state = self.apply(self.passed(state, heard, keys[at]), event, node)
+        return state if drafts is None else drafts.state()
+
+    def drafts(self, state: State, heard: Heard | None, us: int) -> Drafts | None:
+        """Drafts of the open cases, if signs can be gathered from that time on."""
+        keys = [case.key for case in state.cases if case.state == "open" and len(case.steps) < MAX_STEPS // 2]
+        if not keys or len(set(keys)) < sum(case.state == "open" for case in state.cases):
+            return None
+        # A record that lies before the run leaves the gap before it to be found.
+        return None if heard is not None and heard.past and us < heard.run_us else Drafts(self, state, heard)
+
+    def gather(self, drafts: Drafts, event: Event) -> bool:
+        """Put a sign into its case; False where it is more than that."""
+        return False
 
     def explain(self, case: Case, memory: Any, node: str | None) -> Explanation:
         """A case in words."""

@@ -8,8 +8,9 @@ when a log that goes on has been quiet for 10 minutes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import ClassVar, Final
+import functools
+from collections.abc import Iterable
+from typing import ClassVar, Final, NamedTuple
 
 import msgspec
 
@@ -38,7 +39,7 @@ from kubelog.message.vocabulary import (
 from kubelog.timeline.case import Case
 from kubelog.timeline.incident import Instant, Step, instant, with_step
 from kubelog.timeline.kubelet import TELLING, Kubelet, Start
-from kubelog.timeline.rules import Explanation, Rule, State
+from kubelog.timeline.rules import Drafts, Explanation, Rule, State
 from kubelog.timeline.rules.node_pressure_words import condition_of, eased, explain
 
 # A kubelet that starts reports the conditions that it has not looked at yet.
@@ -46,13 +47,18 @@ _START_US: Final = 30_000_000
 # So long a kubelet keeps a condition after the last sign of it (--eviction-pressure-transition-period).
 _TRANSITION_US: Final = 300_000_000
 _PRESSURES: Final = ("DiskPressure", "MemoryPressure", "PIDPressure")
-# Signs that name neither a resource nor a pod that they hit: what they say, and whether that is critical.
+# Signs that name no resource: what they say, and whether that is critical.
 _SAID: Final[dict[type[Event], tuple[str, bool]]] = {
     EvictionNoActivePods: ("No pod is left to evict, though the threshold is still crossed", True),
     EvictionPodsRanked: ("Pods are ranked for eviction", False),
+    EvictionPodEvicted: ("Pods are evicted", True),
     EvictionFailed: ("None of the ranked pods could be evicted", True),
     EvictionCriticalPodSkipped: ("A critical pod is passed over", True),
+    EvictionPodsCleaned: ("Evicted pods are cleaned up", True),
+    EvictionCleanupTimedOut: ("Evicted pods are not gone after 30 s: nothing is freed yet", True),
 }
+# What follows an eviction opens no case again.
+_AFTERMATH: Final = (EvictionPodsCleaned, EvictionCleanupTimedOut)
 
 
 class NodePressureEviction(Rule):
@@ -70,39 +76,53 @@ class NodePressureEviction(Rule):
     )  # fmt: skip
     memory = Kubelet
 
+    signs: ClassVar[frozenset[type[Event]]] = frozenset(
+        (*_SAID, EvictionReclaimAttempted, EvictionPodsRequired, PodAdmissionRejected)
+    )
+
     def apply(self, state: State, event: Event, node: str | None) -> State:
-        said = _SAID.get(type(event))
-        if said is not None:
-            return self._goes_on(state, event, *said)
         memory: Kubelet = state.memory
         told = memory.told(event) if type(event) in TELLING else memory
         if told is not memory:
             state = msgspec.structs.replace(state, memory=told)
         match event:
-            case PodAdmissionRejected(pod=pod, conditions=conditions):
+            case PodAdmissionRejected(conditions=conditions):
                 for condition in conditions or ():
                     if condition in _PRESSURES:
-                        state = self._rejected(state, event, condition, pod)
-            case EvictionReclaimAttempted(resource=resource):
-                return self._sign(state, event, resource, f"Kubelet begins to reclaim {resource or 'a resource'}")
-            case EvictionPodsRequired(resource=resource):
-                text = f"Deleting dead containers and images was not enough: pods must be evicted to reclaim {resource or 'it'}"
-                return self._sign(state, event, resource, text, critical=True)
+                        state = self._sign(state, event, _sign(type(event), condition))
+            case EvictionReclaimAttempted(resource=resource) | EvictionPodsRequired(resource=resource):
+                return self._sign(state, event, _sign(type(event), resource), resource)
             case EvictionReclaimed(resource=resource):
                 return self._reclaimed(state, event, resource)
-            case EvictionPodEvicted(pod=pod):
-                return self._goes_on(state, event, "Pods are evicted", True, (pod,))
-            case EvictionPodsCleaned(pods=pods):
-                return self._aftermath(state, event, "Evicted pods are cleaned up", pods)
-            case EvictionCleanupTimedOut(pods=pods):
-                return self._aftermath(state, event, "Evicted pods are not gone after 30 s: nothing is freed yet", pods)
+            case EvictionPodsCleaned() | EvictionCleanupTimedOut():
+                return self._aftermath(state, event)
             case NodeConditionChanged(condition=condition, status=status) if condition in _PRESSURES:
                 return self._reported(state, event, condition, bool(status))
             case UnitStarted(unit="kubelet") | NodeConfig():
                 return self._restarted(state, event)
             case ClusterEvent(reason="EvictionThresholdMet"):
                 return self._tabled(state, event)
+            case _ if type(event) in _SAID:
+                return self._sign(state, event, _sign(type(event), None))
         return state
+
+    def gather(self, drafts: Drafts, event: Event) -> bool:
+        resource = None
+        if isinstance(event, EvictionReclaimAttempted | EvictionPodsRequired):
+            resource = what = event.resource
+        elif isinstance(event, PodAdmissionRejected):
+            if event.conditions is None or len(event.conditions) != 1 or event.conditions[0] not in _PRESSURES:
+                return False
+            what = event.conditions[0]
+        else:
+            what = None
+        sign = _sign(type(event), what)
+        draft = drafts.spoken_of() if sign.condition is None else drafts.open.get(sign.condition)
+        # A table's case gives way to the log; one that names no resource is named by this one.
+        if draft is None or "table" in draft.marks or (resource and not draft.base.subject.get("resource")):
+            return False
+        drafts.go_on(draft, event, sign.text, sign.about, _pods(event), sign.critical)
+        return True
 
     def quiet(self, case: Case) -> Case:
         """After a restart, silence is the restart's work."""
@@ -113,40 +133,29 @@ class NodePressureEviction(Rule):
     def explain(self, case: Case, memory: Kubelet, node: str | None) -> Explanation:
         return explain(case, memory, node)
 
-    def _sign(self, state: State, event: Event, resource: str | None, text: str, *, critical: bool = False) -> State:
-        """A sign that names its resource."""
-        state, case = self._case(state, event, condition_of(resource), resource)
+    def _sign(self, state: State, event: Event, sign: _Sign, resource: str | None = None) -> State:
+        """A sign of a case; one that does not say of which belongs to the case that was last spoken of."""
+        condition = sign.condition
+        if condition is None:
+            spoken = self._spoken_of(state, event)
+            condition = spoken.key if spoken else "DiskPressure"
+        state, case = self._case(state, event, condition, resource)
         if resource and not case.subject.get("resource"):
             case = case.replace(subject={"resource": resource})
-        return state.put(case.goes_on(event, text, resource or "", critical=critical))
+        return state.put(case.goes_on(event, sign.text, sign.about, _pods(event), critical=sign.critical))
 
-    def _goes_on(
-        self, state: State, event: Event, text: str, critical: bool = False, pods: tuple[PodRef | None, ...] = ()
-    ) -> State:
-        """A sign that names no resource belongs to the case that was last spoken of."""
-        spoken = self._spoken_of(state, event)
-        state, case = self._case(state, event, spoken.key if spoken else "DiskPressure", None)
-        return state.put(case.goes_on(event, text, "", pods, critical=critical))
-
-    def _aftermath(self, state: State, event: Event, text: str, pods: Sequence[PodRef] | None) -> State:
-        """What follows an eviction opens no case again."""
-        case = self._spoken_of(state, event)
+    def _aftermath(self, state: State, event: Event) -> State:
+        case, sign = self._spoken_of(state, event), _sign(type(event), None)
         if case is None or case.is_open:
-            return self._goes_on(state, event, text, True, tuple(pods or ()))
-        return state.put(case.said(event, text).hit(*(pods or ())))
+            return self._sign(state, event, sign)
+        return state.put(case.said(event, sign.text).hit(_pods(event)))
 
     def _spoken_of(self, state: State, event: Event) -> Case | None:
-        cases = state.cases
-        if len(cases) > 1:
-            cases = tuple(case for case in cases if case.state == "open") or cases
-        if len(cases) == 1 and cases[0].state == "open":
-            return cases[0]
-        now = instant(event.seen)
-        return max((case for case in cases if self.reopens(case, now)), key=_last_us, default=None)
-
-    def _rejected(self, state: State, event: Event, condition: str, pod: PodRef | None) -> State:
-        state, case = self._case(state, event, condition, None)
-        return state.put(case.goes_on(event, f"Pods are rejected: the node has {condition}", condition, (pod,), critical=True))
+        cases = [case for case in state.cases if case.is_open]
+        if not cases:
+            now = instant(event.seen)
+            cases = [case for case in state.cases if self.reopens(case, now)]
+        return max(cases, key=_last_us, default=None)
 
     def _reported(self, state: State, event: Event, condition: str, status: bool) -> State:
         if status:
@@ -224,6 +233,36 @@ class NodePressureEviction(Rule):
                     case = case.close("mitigated", "config-changed", instant(event.seen))
             state = state.put(case)
         return state
+
+
+class _Sign(NamedTuple):
+    """What an event says of a case: which (None: the one that was last spoken of), and the step that it is."""
+
+    condition: str | None
+    text: str
+    about: str
+    critical: bool
+
+
+@functools.lru_cache(256)
+def _sign(kind: type[Event], what: str | None) -> _Sign:
+    """The sign that an event of a kind is, by the resource or condition that it names."""
+    if kind is PodAdmissionRejected:
+        return _Sign(what, f"Pods are rejected: the node has {what}", what or "", True)
+    if kind is EvictionReclaimAttempted:
+        return _Sign(condition_of(what), f"Kubelet begins to reclaim {what or 'a resource'}", what or "", False)
+    if kind is EvictionPodsRequired:
+        text = f"Deleting dead containers and images was not enough: pods must be evicted to reclaim {what or 'it'}"
+        return _Sign(condition_of(what), text, what or "", True)
+    text, critical = _SAID[kind]
+    return _Sign(None, text, "", critical)
+
+
+def _pods(event: Event) -> Iterable[PodRef | None]:
+    """The pods that an event says were hit."""
+    if isinstance(event, PodAdmissionRejected | EvictionPodEvicted):
+        return (event.pod,)
+    return event.pods or () if isinstance(event, _AFTERMATH) else ()
 
 
 def _start_id(start: Start) -> str:
