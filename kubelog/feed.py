@@ -60,22 +60,17 @@ class Feed:
         nodes = _Nodes(self, listener, [text(name) for name in block.nodes.values(block.data)])
         row = listener.read(0)
         while row < rows:
-            if not listener.asked:
-                nodes.listen()
-            else:
-                event = self._event(block, row, maker, nodes)
-                if event is not None:
-                    yield event
+            if listener.asked:
+                maker.node = nodes.names[listener.node]
+                if not self.filters or self.where.admits(maker.record(block, row)):
+                    made = maker.event(block, row, listener.shift, nodes.asked)
+                    if made is not None:
+                        yield made[0]
                 row += 1
+            else:
+                nodes.listen()
             row = listener.read(row)
         nodes.take_back()
-
-    def _event(self, block: Block, row: int, maker: RecordMaker, nodes: _Nodes) -> Event | None:
-        maker.node = nodes.current
-        if self.filters and not self.where.admits(maker.record(block, row)):
-            return None
-        made = maker.event(block, row, nodes.leaf.shift, nodes.asked)
-        return None if made is None else made[0]
 
 
 class _Nodes:
@@ -95,12 +90,6 @@ class _Nodes:
         leaf.node, leaf.fixed = self.numbers[feed.node], feed.fixed
         leaf.moment, leaf.turned = NONE if feed.moment is None else feed.moment, feed.turned
 
-    @property
-    def current(self) -> str | None:
-        """The node of the lines that name none."""
-        name: str | None = self.names[self.leaf.node]
-        return name
-
     def listen(self) -> None:
         """Do what the leaf stopped for: the record that it stopped at begins a run or moves one, or names the first node."""
         number, time = self.leaf.of, self.leaf.at
@@ -115,10 +104,10 @@ class _Nodes:
         number = self.numbers.get(node)
         if number is None:
             number = self._add(node)
-        if number and not self.feed.fixed:
+        if number and number != self.leaf.node and not self.feed.fixed:
             self._named(number)
         heard = self._heard(number)
-        if heard is not None:
+        if heard is not None and heard.past:
             self.feed.heard[node] = heard.asked()
         return heard
 
@@ -127,7 +116,7 @@ class _Nodes:
         feed, leaf = self.feed, self.leaf
         for number in range(len(self.names)):
             self._heard(number)
-        feed.node = self.current
+        feed.node = self.names[leaf.node]
         feed.moment, feed.turned = None if leaf.moment == NONE else leaf.moment, leaf.turned
 
     def _named(self, number: int) -> None:

@@ -269,7 +269,7 @@ class Log:
 
     def incidents(self) -> Timeline:
         """The incidents of the log: list-like, rich in a notebook."""
-        timeline = Timeline(self._changes(1000))
+        timeline = Timeline(self._changes(10_000))
         timeline.notes = list(self.notes)
         timeline.coverage = {verdict: self.verdicts[verdict] for verdict in VERDICTS}
         return timeline

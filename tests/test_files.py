@@ -28,6 +28,8 @@ from tests.test_cli import COMMAND, ENVIRONMENT, kubelog
 pa = pytest.importorskip("pyarrow")
 pytest.importorskip("pyarrow.parquet")
 
+csv.field_size_limit(1 << 24)
+
 FORMATS = ("csv", "parquet", "arrow")
 COLUMNS = (
     "time local_time time_source year_source node unit pid severity thread source_file source_line verdict kind message signature reason "
@@ -50,7 +52,6 @@ def parse(output: str, *arguments: str, stdin: bytes = b"", status: int = 0) -> 
 
 def table(output: str, data: bytes) -> list[dict[str, Any]]:
     if output == "csv":
-        csv.field_size_limit(1 << 24)
         return list(csv.DictReader(io.StringIO(data.decode(), newline="")))
     found = pa.parquet.read_table(io.BytesIO(data)) if output == "parquet" else pa.ipc.open_stream(data).read_all()
     found.validate(full=True)
@@ -149,6 +150,18 @@ def test_without_pyarrow_it_is_said_in_one_line(inputs: list[str]) -> None:
     done = subprocess.run([sys.executable, "-c", code, inputs[0]], capture_output=True, env=ENVIRONMENT, timeout=60, check=False)
     assert done.stdout == b"2 2 2\n"
     assert done.stderr == b"kubelog: tables need pyarrow: pip install 'kubelog[table]'\n" * 3
+
+
+def test_a_name_that_is_no_text_is_shown(tmp_path: Path) -> None:
+    name = os.fsdecode(os.fsencode(tmp_path) + b"/no\xff.log")
+    Path(name).write_bytes(HARD)
+    for output in (*FORMATS, "jsonl"):
+        assert run(["parse", "-o", output, name, "--node", "n\udcff", "--to", str(tmp_path / output)]) == 0
+    wanted = [row(json.loads(line)) for line in (tmp_path / "jsonl").read_bytes().splitlines()]
+    assert {one["path"] for one in wanted} == {f"{tmp_path}/no\\udcff.log"}
+    assert {one["node"] for one in wanted} == {"n1", "n\\udcff"}
+    assert table("csv", (tmp_path / "csv").read_bytes()) == [as_text(one) for one in wanted]
+    assert [as_json(one) for one in table("arrow", (tmp_path / "arrow").read_bytes())] == wanted
 
 
 # Terminals and pipes

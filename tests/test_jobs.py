@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kubelog import InputError, read
+from kubelog import InputError, UsageError, read
+from kubelog.cli import run
 from kubelog.engines import Engine, Scanner
 from kubelog.ingest.block import Block
 from kubelog.ingest.sources import Source
@@ -169,6 +170,15 @@ def test_two_logs_of_one_engine_are_read_at_the_same_time(scanner: Engine, node3
     for worker in workers:
         worker.join()
     assert [found[number] for number in range(3)] == alone
+
+
+def test_a_number_of_jobs_that_is_none_is_refused(node3: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(UsageError, match="expected a number of jobs from 1, found 0"):
+        read(node3 / "node3-kubelet.log", jobs=0)
+    for number in ("0", "-1", "two", "1.5", "9999999"):
+        with pytest.raises(SystemExit, match="2"):
+            run(["coverage", f"--jobs={number}", str(node3 / "node3-kubelet.log")])
+        assert capsys.readouterr().err.startswith(f"kubelog: argument --jobs: expected a number from 1 to 1024, found {number!r}")
 
 
 # The order

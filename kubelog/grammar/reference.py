@@ -138,7 +138,7 @@ class Reference:
             nested = (_regex(r"[{\[]") + pp.ZeroOrMore(inside).leave_whitespace() + _regex(r"[}\]]")).leave_whitespace()
         brackets = pp.Combine(pp.Optional(_regex(r"&(?=[{\[])|map(?=\[)")) + nested, adjacent=True).leave_whitespace()
         scalar = _regex(r"(?:true|false|null|<nil>|-?[0-9]+(?:\.[0-9]*)?)(?=[ \t\n]|\Z)")
-        plain = scalar | _regex(r"[^ \t\n]*(?:[ \t]+[^ \t\n=]*(?=[ \t\n]|\Z))*")
+        plain = scalar | _regex(r"[^ \t\n]*(?:[ \t]++[^ \t\n=]*(?=[ \t\n]|\Z))*")
         value = (block | quoted | brackets | plain).leave_whitespace()
         key = _regex(r'[^="\n \t][^="\n]*')
         pair = _regex(r"[ \t]+").suppress() + _located(key, "key") + _literal(b"=").suppress() + _located(value, "value")

@@ -58,7 +58,7 @@ class Clock:
         self.last: int | None = None  # moment of the line before
         self.assumed: int | None = None  # the first year that the reference gave
         # The second that was shown last, its date and clock, its fold.
-        self._second: tuple[int, tuple[int, int, int, int, int, int], int] = 0, (1970, 1, 1, 0, 0, 0), 0
+        self._second: tuple[int, tuple[int, int, int, int, int, int], int] = NONE, (1970, 1, 1, 0, 0, 0), 0
 
     def read(self, block: Block, reader: Any = TimeReader) -> None:
         """Fill `since_year`, `time`, `time_source` and `year_source`.

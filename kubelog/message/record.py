@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -17,6 +17,10 @@ from kubelog.klog.values import PodRef
 from kubelog.message import signature
 from kubelog.message.decoder import Decoder, table_time
 from kubelog.message.vocabulary import ClusterEvent, Event, Heard, Seen
+
+
+# By the number in a Block; none is -1.
+_SEVERITY_OF: Final[tuple[str | None, ...]] = (*SEVERITIES, None)
 
 
 class Origin(msgspec.Struct, frozen=True, gc=False):
@@ -101,8 +105,8 @@ class RecordMaker:
 
     def __init__(self, table: Table, decoder: Decoder, clock: Clock, node: str | None, at: datetime | None) -> None:
         self.table, self.decoder, self.clock, self.node, self.at = table, decoder, clock, node, at
-        # A Block, and node, unit and whether there is a pid, of its processes.
-        self._known: tuple[Block | None, dict[int, tuple[str | None, str | None, bool]]] = None, {}
+        # A Block, and node, unit and pid (or NONE) of its processes.
+        self._known: tuple[Block | None, dict[int, tuple[str | None, str | None, int]]] = None, {}
 
     def kind(self, block: Block, row: int) -> str | None:
         number = block.kind[row]
@@ -128,11 +132,12 @@ class RecordMaker:
             self._known = known, texts = block, {}
         found = texts.get(process)
         if found is None:
-            found = texts[process] = block.node(line), block.unit(line), process >= 0 and block.pid_of[process] != NONE
-        node, unit, has_pid = found
+            found = texts[process] = block.node(line), block.unit(line), NONE if process < 0 else block.pid_of[process]
+        node, unit, pid = found
         node = node or self.node
-        pid = block.pid_of[process] if has_pid else block.thread[line]
-        head, time = block.head[line], block.time[row]
+        if pid == NONE:
+            pid = block.thread[line]
+        time = block.time[row]
         shown = self.clock.shown(time)
         event = None
         if self.table.entries[number].style == "line":
@@ -148,8 +153,8 @@ class RecordMaker:
             us = block.since_year[row]
             us = None if us == NONE else us + shift
         seen = Seen(
-            shown, us, time != NONE, node, unit, None if pid == NONE else pid, SEVERITIES[head] if head >= 0 else None,
-            block.path, block.line + line, block.offset + block.at[line], None if heard is None else heard(node),
+            shown, us, time != NONE, node, unit, None if pid == NONE else pid, _SEVERITY_OF[block.head[line]], block.path,
+            block.line + line, block.offset + block.at[line], None if heard is None else heard(node),
         )  # fmt: skip
         return cls(seen=seen, **fields) if event is None else msgspec.structs.replace(event, seen=seen), problem
 

@@ -81,7 +81,22 @@ class Case(msgspec.Struct, frozen=True, gc=False):
 class _Said:
     """A step while records of it are counted. Times are those of `Seen`: an Instant is made of the one that lasts."""
 
-    __slots__ = ("base", "count", "evidence", "final", "first", "first_us", "id", "kind", "last", "last_us", "path", "place", "text", "top")
+    __slots__ = (
+        "base",
+        "count",
+        "evidence",
+        "final",
+        "first",
+        "first_us",
+        "id",
+        "kind",
+        "last",
+        "last_us",
+        "path",
+        "place",
+        "text",
+        "top",
+    )
 
     def __init__(self, id_: str, kind: str, text: str, base: Step | None, place: int) -> None:
         self.id, self.kind, self.text, self.base, self.place, self.count = id_, kind, text, base, place, 0

@@ -33,7 +33,7 @@ MAX_WINDOW: Final = 1000
 # A record that may still grow is among the last this many events of its node.
 _GROWING: Final = 64
 # So many events are worked out at a time, while no one asks what is known.
-_MANY: Final = 64
+_MANY: Final = 128
 STATE_FORMAT: Final = 1
 
 
@@ -52,6 +52,7 @@ class _Machine:
         self.events: list[Event] = []
         self.states: list[tuple[int, State]] = [(0, rule.start())]
         self.gone = 0
+        self.fresh = 0  # events since something was worked out
         self.furthest: dict[str, int] = {}  # the last offset that was taken, by path
         self.heard: Heard | None = None
         self.told: dict[str, Incident] = {}
@@ -84,13 +85,14 @@ class _Machine:
             if key >= last:
                 keys.append(key)
                 self.events.append(event)
-                if len(keys) - self.states[-1][0] >= _MANY:
-                    self._known(len(keys))
             else:
                 place = bisect_right(keys, key, self.gone)
                 keys.insert(place, key)
                 self.events.insert(place, event)
                 self._rework(place)
+            self.fresh += 1
+            if self.fresh >= _MANY:
+                self._known(len(keys))
         self._trim()
 
     def _guessed(self, time_us: int | None) -> Heard | None:
@@ -118,7 +120,10 @@ class _Machine:
         at, state = self.states[bisect_right(self.states, place, key=_place_of) - 1]
         if at < place:
             state = self.rule.fold(state, self.heard, self.keys[at:place], self.events[at:place], self.node)
+            self.fresh = 0
             if place > self.states[-1][0]:
+                if len(self.states) > 1 and place - self.states[-2][0] <= _MANY:
+                    self.states.pop()  # so that few are kept
                 self.states.append((place, state))
         return state
 
@@ -223,8 +228,11 @@ class _Machine:
 
     def forget(self) -> list[str]:
         """The ids of the incidents that are over for good: so that memory is bounded by what is open."""
+        is_empty = len(self.keys) == self.gone
+        if not is_empty and not self._known(len(self.keys)).past:
+            return []  # nor was anything past before
         floor = self.floor()
-        if not self.keys and self.heard is not None:
+        if is_empty and self.heard is not None:
             # Nothing can come before this any more.
             floor = self._retired(floor, self.heard, self.heard.us - self.window_us)
             self.states = [(0, floor)]

@@ -59,8 +59,19 @@ def json(data: Any, *, indent: bool = False) -> str:
     """JSON in which no character acts on a terminal."""
     import msgspec
 
-    encoded = msgspec.json.encode(data)
+    try:
+        encoded = msgspec.json.encode(data)
+    except UnicodeEncodeError:  # the name of a file, or an argument, that is no UTF-8
+        encoded = msgspec.json.encode(_encodable(data))
     if indent:
         encoded = msgspec.json.format(encoded, indent=2)
     text = encoded.decode("utf-8", "replace")
     return text if text.isprintable() else re.sub(_JSON, lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def _encodable(data: Any) -> Any:
+    if isinstance(data, str):
+        return data.encode("utf-8", "backslashreplace").decode()
+    if isinstance(data, dict):
+        return {_encodable(key): _encodable(value) for key, value in data.items()}
+    return [_encodable(value) for value in data] if isinstance(data, list | tuple) else data

@@ -9,7 +9,7 @@ when a log that goes on has been quiet for 10 minutes.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import ClassVar, Final, NamedTuple
 
 import msgspec
@@ -57,8 +57,6 @@ _SAID: Final[dict[type[Event], tuple[str, bool]]] = {
     EvictionPodsCleaned: ("Evicted pods are cleaned up", True),
     EvictionCleanupTimedOut: ("Evicted pods are not gone after 30 s: nothing is freed yet", True),
 }
-# What follows an eviction opens no case again.
-_AFTERMATH: Final = (EvictionPodsCleaned, EvictionCleanupTimedOut)
 
 
 class NodePressureEviction(Rule):
@@ -86,16 +84,18 @@ class NodePressureEviction(Rule):
         if told is not memory:
             state = msgspec.structs.replace(state, memory=told)
         match event:
-            case PodAdmissionRejected(conditions=conditions):
+            case PodAdmissionRejected(pod=pod, conditions=conditions):
                 for condition in conditions or ():
                     if condition in _PRESSURES:
-                        state = self._sign(state, event, _sign(type(event), condition))
+                        state = self._sign(state, event, _sign(type(event), condition), (pod,))
             case EvictionReclaimAttempted(resource=resource) | EvictionPodsRequired(resource=resource):
-                return self._sign(state, event, _sign(type(event), resource), resource)
+                return self._sign(state, event, _sign(type(event), resource), (), resource)
             case EvictionReclaimed(resource=resource):
                 return self._reclaimed(state, event, resource)
-            case EvictionPodsCleaned() | EvictionCleanupTimedOut():
-                return self._aftermath(state, event)
+            case EvictionPodEvicted(pod=pod):
+                return self._sign(state, event, _sign(type(event), None), (pod,))
+            case EvictionPodsCleaned(pods=pods) | EvictionCleanupTimedOut(pods=pods):
+                return self._aftermath(state, event, pods or ())
             case NodeConditionChanged(condition=condition, status=status) if condition in _PRESSURES:
                 return self._reported(state, event, condition, bool(status))
             case UnitStarted(unit="kubelet") | NodeConfig():
@@ -107,21 +107,26 @@ class NodePressureEviction(Rule):
         return state
 
     def gather(self, drafts: Drafts, event: Event) -> bool:
-        resource = None
-        if isinstance(event, EvictionReclaimAttempted | EvictionPodsRequired):
-            resource = what = event.resource
-        elif isinstance(event, PodAdmissionRejected):
-            if event.conditions is None or len(event.conditions) != 1 or event.conditions[0] not in _PRESSURES:
+        what: str | None = None
+        hit: Sequence[PodRef | None] = ()
+        resource: str | None = None
+        match event:
+            case PodAdmissionRejected(pod=pod, conditions=[condition]) if condition in _PRESSURES:
+                what, hit = condition, (pod,)
+            case PodAdmissionRejected():
                 return False
-            what = event.conditions[0]
-        else:
-            what = None
-        sign = _sign(type(event), what)
-        draft = drafts.spoken_of() if sign.condition is None else drafts.open.get(sign.condition)
+            case EvictionReclaimAttempted(resource=resource) | EvictionPodsRequired(resource=resource):
+                what = resource
+            case EvictionPodEvicted(pod=pod):
+                hit = (pod,)
+            case EvictionPodsCleaned(pods=pods) | EvictionCleanupTimedOut(pods=pods):
+                hit = pods or ()
+        condition, text, about, critical = _sign(type(event), what)
+        draft = drafts.spoken_of() if condition is None else drafts.open.get(condition)
         # A table's case gives way to the log; one that names no resource is named by this one.
         if draft is None or "table" in draft.marks or (resource and not draft.base.subject.get("resource")):
             return False
-        drafts.go_on(draft, event, sign.text, sign.about, _pods(event), sign.critical)
+        drafts.go_on(draft, event, text, about, hit, critical)
         return True
 
     def quiet(self, case: Case) -> Case:
@@ -133,7 +138,9 @@ class NodePressureEviction(Rule):
     def explain(self, case: Case, memory: Kubelet, node: str | None) -> Explanation:
         return explain(case, memory, node)
 
-    def _sign(self, state: State, event: Event, sign: _Sign, resource: str | None = None) -> State:
+    def _sign(
+        self, state: State, event: Event, sign: _Sign, pods: Sequence[PodRef | None] = (), resource: str | None = None
+    ) -> State:
         """A sign of a case; one that does not say of which belongs to the case that was last spoken of."""
         condition = sign.condition
         if condition is None:
@@ -142,13 +149,14 @@ class NodePressureEviction(Rule):
         state, case = self._case(state, event, condition, resource)
         if resource and not case.subject.get("resource"):
             case = case.replace(subject={"resource": resource})
-        return state.put(case.goes_on(event, sign.text, sign.about, _pods(event), critical=sign.critical))
+        return state.put(case.goes_on(event, sign.text, sign.about, pods, critical=sign.critical))
 
-    def _aftermath(self, state: State, event: Event) -> State:
+    def _aftermath(self, state: State, event: Event, pods: Sequence[PodRef]) -> State:
+        """What follows an eviction opens no case again."""
         case, sign = self._spoken_of(state, event), _sign(type(event), None)
         if case is None or case.is_open:
-            return self._sign(state, event, sign)
-        return state.put(case.said(event, sign.text).hit(_pods(event)))
+            return self._sign(state, event, sign, pods)
+        return state.put(case.said(event, sign.text).hit(pods))
 
     def _spoken_of(self, state: State, event: Event) -> Case | None:
         cases = [case for case in state.cases if case.is_open]
@@ -256,13 +264,6 @@ def _sign(kind: type[Event], what: str | None) -> _Sign:
         return _Sign(condition_of(what), text, what or "", True)
     text, critical = _SAID[kind]
     return _Sign(None, text, "", critical)
-
-
-def _pods(event: Event) -> Iterable[PodRef | None]:
-    """The pods that an event says were hit."""
-    if isinstance(event, PodAdmissionRejected | EvictionPodEvicted):
-        return (event.pod,)
-    return event.pods or () if isinstance(event, _AFTERMATH) else ()
 
 
 def _start_id(start: Start) -> str:
