@@ -236,10 +236,9 @@ def test_a_filter_admits_the_same_rows_of_a_table_as_records(
         assert log.events(kind).to_arrow().num_rows == sum(record.kind == kind for record in log)
 
 
-def test_a_line_that_is_too_long_is_a_row(scanner: Engine, interpreted: Engine) -> None:
+def test_a_line_that_is_too_long_is_a_row(scanner: Engine) -> None:
     line = b"I1016 09:50:55.056703 1 a.go:1] x\n"
-    for engine in (scanner, interpreted):
-        assert_the_law(engine, line + b"\xe9" * (1 << 20) + b" y\n" + line + b"z" * ((1 << 20) + 1))
+    assert_the_law(scanner, line + b"\xe9" + b"y" * (1 << 20) + b"\n" + line + b"z" * ((1 << 20) + 1))
 
 
 # The events of one kind

@@ -169,7 +169,7 @@ class Clock:
             assert at is not None
             clock, fold = (at.year, at.month, at.day, at.hour, at.minute, at.second), at.fold
             self._second = second, clock, fold
-        return datetime(*clock, micro, self.zone, fold=fold)
+        return datetime(*clock, micro) if self.zone is None else datetime(*clock, micro, self.zone, fold=fold)
 
     def placed(self, time: datetime) -> datetime:
         """A time that no stamp says, as `shown`; where the zone of one of them is not known, as a local time."""

@@ -87,9 +87,10 @@ def _unescape(found: re.Match[bytes]) -> bytes:
 
 def plain(value: bytes) -> str:
     """Text of a pair or a hole: unquoted where it is quoted, a `=<` block as its lines."""
-    if value[:1] == b'"':
+    first = value[:1]
+    if first == b'"':
         return text(unquote(value))
-    if value[:2] == b"<\n":
+    if first == b"<" and value[:2] == b"<\n":
         return text(block(value))
     return text(value)
 
@@ -194,7 +195,8 @@ def pod(value: bytes) -> PodRef:
 def _pod(found: str) -> PodRef:
     read = _POD.fullmatch(found)
     if read:
-        return PodRef(read[2], read[1], read[3] or None)
+        name, namespace, uid = read.groups()
+        return PodRef(namespace, name, uid or None)
     if found[:1] == "{":
         data = go.parse(found)
         if isinstance(data, dict) and isinstance(data.get("name"), str):

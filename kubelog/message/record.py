@@ -18,7 +18,6 @@ from kubelog.message import signature
 from kubelog.message.decoder import Decoder, table_time
 from kubelog.message.vocabulary import ClusterEvent, Event, Heard, Seen
 
-
 # By the number in a Block; none is -1.
 _SEVERITY_OF: Final[tuple[str | None, ...]] = (*SEVERITIES, None)
 

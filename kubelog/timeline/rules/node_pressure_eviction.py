@@ -111,8 +111,8 @@ class NodePressureEviction(Rule):
         hit: Sequence[PodRef | None] = ()
         resource: str | None = None
         match event:
-            case PodAdmissionRejected(pod=pod, conditions=[condition]) if condition in _PRESSURES:
-                what, hit = condition, (pod,)
+            case PodAdmissionRejected(pod=pod, conditions=[only]) if only in _PRESSURES:
+                what, hit = only, (pod,)
             case PodAdmissionRejected():
                 return False
             case EvictionReclaimAttempted(resource=resource) | EvictionPodsRequired(resource=resource):
