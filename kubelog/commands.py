@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from kubelog.ingest.block import Block
     from kubelog.ingest.sources import Source
     from kubelog.message.record import Record, RecordMaker
+    from kubelog.message.vocabulary import Heard
     from kubelog.pipeline import Log
     from kubelog.timeline import Change, Correlator
 
@@ -201,6 +202,7 @@ def tail(options: argparse.Namespace, out: Out) -> int:
         live.resume(correlator.reading)
     as_text = (options.output or ("text" if out.is_terminal else "jsonl")) == "text"
     texts, found = ChangeText(), False
+    known: dict[str | None, Heard] = {}  # how far the correlator knows each node's records to have come
 
     def tell(changes: Iterable[Change]) -> None:
         nonlocal found
@@ -215,7 +217,9 @@ def tail(options: argparse.Namespace, out: Out) -> int:
         for event in live.push(piece, final):
             tell(correlator.feed(event))
         for node, heard in live.heard.items():
-            tell(correlator.advance(node, heard))
+            if known.get(node) is not heard:
+                known[node] = heard
+                tell(correlator.advance(node, heard))
         out.flush()
 
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from array import array
 from collections import Counter
 from collections.abc import Iterator
@@ -39,9 +38,9 @@ class Feed:
         self._kinds: array[int] | None = None  # of each wording, whether its event is wanted
 
     def fork(self) -> Feed:
-        """A copy that may run ahead."""
-        copied = copy.copy(self)
-        copied.heard, copied.verdicts = self.heard.copy(), self.verdicts.copy()
+        """A copy that may run ahead, but for the verdicts."""
+        copied = Feed(self.wanted, self.where, self.node, fixed=self.fixed, leaf=self.leaf)
+        copied.heard, copied.moment, copied.turned, copied._kinds = self.heard.copy(), self.moment, self.turned, self._kinds
         return copied
 
     def read(self, block: Block, maker: RecordMaker) -> Iterator[Event]:

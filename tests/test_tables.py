@@ -200,7 +200,7 @@ def said(draw: Any) -> bytes:
     return f"I0102 03:04:05.678901    4321 {name}.go:1] {body}\n".encode("utf-8", "surrogatepass")
 
 
-@given(st.lists(said(), max_size=12).map(b"".join))
+@given(st.lists(said(), max_size=8).map(b"".join))
 def test_a_table_reads_values_as_their_types_do(of_each_type: list[Engine], data: bytes) -> None:
     for engine in of_each_type:
         assert_the_law(engine, data)

@@ -15,21 +15,34 @@ from kubelog.ingest.sources import CHUNK
 
 # How often a file is looked at, and how long a pipe is silent before what it sent counts as complete.
 POLL_S: Final = 0.2
+# What a pipe may hold, and what is read of it at a time.
+_PIECE: Final = 1 << 20
 
 
 def pipe(idle_s: float | None = None) -> Iterator[bytes | None]:
     """What standard input sends, at once; None after each `idle_s` seconds of silence that follow something."""
     descriptor, told = sys.stdin.fileno(), True
+    _widen(descriptor)
     while True:
         if idle_s is not None and not told and not select.select([descriptor], [], [], idle_s)[0]:
             told = True
             yield None
             continue
-        chunk = os.read(descriptor, CHUNK)
+        chunk = os.read(descriptor, _PIECE)
         if not chunk:
             return
         told = False
         yield chunk
+
+
+def _widen(descriptor: int) -> None:
+    """Let a pipe hold more, so that fewer and larger pieces come of one that sends much; as much as any user may have."""
+    try:
+        import fcntl
+
+        fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, _PIECE)
+    except (ImportError, AttributeError, OSError):
+        return  # another system, or no pipe
 
 
 def grow(path: str, start: int = 0, poll_s: float = POLL_S) -> Iterator[bytes]:
