@@ -211,7 +211,7 @@ def tail(options: argparse.Namespace, out: Out) -> int:
             if as_text:
                 out.lines(texts.lines(change))
             else:
-                out.text(escape.json(change.to_dict()))
+                out.text(escape.json(change.to_dict(pods=False)))
 
     def take(piece: bytes, final: bool = False) -> None:
         for event in live.push(piece, final):

@@ -17,10 +17,11 @@ from kubelog.klog.values import CONVERT
 from kubelog.message import vocabulary
 from kubelog.message.vocabulary import ClusterEvent, Event
 
-# Types whose values logs repeat; a longer value is not kept, nor are more than so many of a hole.
+# Types whose values logs repeat; a longer value is not kept, nor are more than so many of a hole: as many pods as a node has.
 _KEPT: Final = frozenset(("word", "pod", "pods", "list", "bool", "int", "quantity", "percent", "duration", "image", "eventtype"))
 _LONGEST: Final = 100
-_MOST: Final = 1000
+_MOST: Final = 500
+_MOST_PODS: Final = 2000
 
 
 class _Wording:
@@ -30,9 +31,9 @@ class _Wording:
 
     def __init__(self, entry: Entry, cls: type[Event], types: Sequence[str]) -> None:
         self.cls = cls
-        # place of its span, name, conversion, values that it gave
-        self.holes: list[tuple[int, str, Callable[[bytes], Any], dict[bytes, Any] | None]] = [
-            (2 * i, name, CONVERT[types[i]], {} if types[i] in _KEPT else None)
+        # place of its span, name, conversion, values that it gave, how many of them are kept
+        self.holes: list[tuple[int, str, Callable[[bytes], Any], dict[bytes, Any] | None, int]] = [
+            (2 * i, name, CONVERT[types[i]], {} if types[i] in _KEPT else None, _MOST_PODS if types[i] == "pod" else _MOST)
             for i, (name, _) in enumerate(entry.holes)
             if name != "_"
         ]
@@ -46,7 +47,7 @@ class _Wording:
         """The values of the body that begins at p, and those that do not convert."""
         values: dict[str, Any] = {}
         bad: list[str] = []
-        for i, name, convert, kept in self.holes:
+        for i, name, convert, kept, most in self.holes:
             i += first
             at = spans[i]
             if at < 0:
@@ -60,7 +61,7 @@ class _Wording:
                     bad.append(name)
                     continue
                 if kept is not None and len(raw) <= _LONGEST:
-                    if len(kept) >= _MOST:
+                    if len(kept) >= most:
                         kept.clear()
                     kept[raw] = value
             # A list may be changed by whom it is given to.

@@ -173,8 +173,12 @@ class Draft:
 
     def go_on(self, event: Event, text: str, about: str, pods: Iterable[PodRef | None], critical: bool) -> None:
         """See `Case.goes_on`."""
-        self.say(event, text, about)
+        said = self.steps.get((type(event), about))
         seen = event.seen
+        if said is None:
+            self.say(event, text, about)
+        else:
+            said.add(seen)
         us = seen.time_us
         if us is not None:
             self.is_sign = True

@@ -93,7 +93,9 @@ class _Machine:
             self.fresh += 1
             if self.fresh >= _MANY:
                 self._known(len(keys))
-        self._trim()
+        if self.heard is not None and len(keys) > self.gone:
+            if keys[self.gone] < self.heard.us - self.window_us or len(keys) - self.gone > MAX_WINDOW:
+                self._trim()
 
     def _guessed(self, time_us: int | None) -> Heard | None:
         """How far records have come, of an event that does not say."""

@@ -16,9 +16,10 @@ FACTS = (ClusterEvent, FilesystemUsage, KubeletFlags)
 
 def merge(inputs: Sequence[Iterator[Fed]]) -> Iterator[Fed]:
     """Merge by time; inputs with equal times keep their order."""
-    if len(inputs) == 1:
-        yield from inputs[0]
-        return
+    return inputs[0] if len(inputs) == 1 else _merged(inputs)
+
+
+def _merged(inputs: Sequence[Iterator[Fed]]) -> Iterator[Fed]:
     import heapq
 
     heap: list[tuple[int, int, Fed, Iterator[Fed]]] = []

@@ -110,17 +110,18 @@ class NodePressureEviction(Rule):
         what: str | None = None
         hit: Sequence[PodRef | None] = ()
         resource: str | None = None
-        match event:
-            case PodAdmissionRejected(pod=pod, conditions=[only]) if only in _PRESSURES:
-                what, hit = only, (pod,)
-            case PodAdmissionRejected():
+        # No match statement: this is done for every line of a storm.
+        if isinstance(event, PodAdmissionRejected):
+            conditions = event.conditions
+            if conditions is None or len(conditions) != 1 or conditions[0] not in _PRESSURES:
                 return False
-            case EvictionReclaimAttempted(resource=resource) | EvictionPodsRequired(resource=resource):
-                what = resource
-            case EvictionPodEvicted(pod=pod):
-                hit = (pod,)
-            case EvictionPodsCleaned(pods=pods) | EvictionCleanupTimedOut(pods=pods):
-                hit = pods or ()
+            what, hit = conditions[0], (event.pod,)
+        elif isinstance(event, EvictionReclaimAttempted | EvictionPodsRequired):
+            what = resource = event.resource
+        elif isinstance(event, EvictionPodEvicted):
+            hit = (event.pod,)
+        elif isinstance(event, EvictionPodsCleaned | EvictionCleanupTimedOut):
+            hit = event.pods or ()
         condition, text, about, critical = _sign(type(event), what)
         draft = drafts.spoken_of() if condition is None else drafts.open.get(condition)
         # A table's case gives way to the log; one that names no resource is named by this one.
