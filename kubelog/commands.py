@@ -179,7 +179,7 @@ def _kept(source: Source) -> Source:
     if source.path != "-":
         return source
     pieces = list(source.read())
-    return Source("-", lambda: iter(pieces), source.aged)
+    return Source.of("-", pieces, source.aged)
 
 
 def _fails(wanted: str | None, kind: str, severity: str) -> bool:
@@ -196,7 +196,7 @@ def tail(options: argparse.Namespace, out: Out) -> int:
 
     name = options.inputs or "-"
     log = _log(options, [])
-    live = LiveReader(log, Source(name, lambda: iter(())), WANTED)
+    live = LiveReader(log, Source.of(name), WANTED)
     correlator = _state(options.state)
     if name != "-" and _is_read_on(name, correlator.reading):
         live.resume(correlator.reading)

@@ -16,7 +16,7 @@ from kubelog.pipeline import Log
 
 def explain(line: bytes, engine: ReferenceEngine, *, year: int | None = None, tz: str | None = None) -> Explanation:
     """Explain one line (or one record of several lines)."""
-    log = Log([Source("-", lambda: iter((line,)))], engine, year=year, tz=tz)
+    log = Log([Source.of("-", (line,))], engine, year=year, tz=tz)
     block, maker = next(log.blocks())
     record = maker.record(block, 0)
     first, kind = block.first[0], block.kind[0]

@@ -24,7 +24,7 @@ def stream(
     again, in full, with the same `seen.path` and `seen.offset`; the correlator takes it for the same event.
     """
     log = Log([], shared_engine(grammar), year=year, tz=tz, node=node, now=now)
-    live = LiveReader(log, Source("-", lambda: iter(())), None)
+    live = LiveReader(log, Source.of("-"), None)
     for line in lines:
         data = as_bytes(line)
         if isinstance(line, str) and not data.endswith(b"\n"):

@@ -72,7 +72,7 @@ class Log:
         self.notes: list[str] = []  # what was assumed, after an iteration
         self.empty: list[str] = []  # inputs without a byte, after an iteration
         self.verdicts: Counter[str] = Counter()  # records by verdict, after `incidents`
-        self._clock(Source("-", lambda: iter(())))  # wrong arguments fail here, not in the middle
+        self._clock(Source.of("-"))  # wrong arguments fail here, not in the middle
 
     def __repr__(self) -> str:
         return f"<kubelog.Log of {', '.join(source.path for source in self.sources) or 'nothing'}>"
@@ -112,7 +112,7 @@ class Log:
         reader = self.reader(source)
         maker = self.maker(reader.clock)
         try:
-            for chunk in source.read():
+            for chunk in source.read(reader.give):
                 for block in reader.push(chunk):
                     yield block, maker
         except InputError as error:
@@ -168,7 +168,7 @@ class Log:
     @property
     def schema(self) -> pa.Schema:
         """The columns of `to_arrow` and their types."""
-        return self._tables.schema(self._clock(Source("-", lambda: iter(()))))
+        return self._tables.schema(self._clock(Source.of("-")))
 
     def to_arrow(self) -> pa.Table:
         """A row a record: the columns of `parse -o jsonl`; path, line and offset instead of origin, no fields and pairs.
@@ -306,7 +306,7 @@ class Events:
     @property
     def schema(self) -> pa.Schema:
         """The columns of `to_arrow` and their types."""
-        return self._tables.schema(self.log._clock(Source("-", lambda: iter(()))))
+        return self._tables.schema(self.log._clock(Source.of("-")))
 
     def to_arrow(self) -> pa.Table:
         """A row an event: time, node, unit, the kind's fields, path and line."""
@@ -370,10 +370,10 @@ def load_grammar(path: Input | None = None, engine_name: str = "scanner") -> Eng
 def parse_line(line: str | bytes, *, year: int | None = None, tz: str | None = None, grammar: Input | None = None) -> Record:
     """The Record of one line (or of one record of several lines)."""
     data = as_bytes(line)
-    log = Log([Source("-", lambda: iter((data,)))], shared_engine(grammar), year=year, tz=tz)
+    log = Log([Source.of("-", (data,))], shared_engine(grammar), year=year, tz=tz)
     for record in log:
         return record
-    return next(iter(Log([Source("-", lambda: iter((b"\n",)))], shared_engine(grammar))))
+    return next(iter(Log([Source.of("-", (b"\n",))], shared_engine(grammar))))
 
 
 def as_bytes(line: str | bytes) -> bytes:

@@ -39,6 +39,13 @@ class Reader:
             self.engine.lines(self.block)
             self.joiner.run()
 
+    def give(self) -> bytes:
+        """The bytes that are held, for the piece that is pushed next to begin with them."""
+        if self.dropped:
+            return b""  # what comes is not joined to them
+        held, self.held = self.held, b""
+        return held
+
     def push(self, data: bytes, final: bool = False, settle: bool = False) -> list[Block]:
         """The records that are complete now; with `final` all of them, with `settle` all whole lines."""
         blocks: list[Block] = []

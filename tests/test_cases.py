@@ -49,7 +49,7 @@ def test_a_case_gives_its_records(case: dict[str, Any], engine: Engine) -> None:
     assert set(case) <= KEYS
     data = written(case["input"])
     options = {name: case[name] for name in ("year", "tz", "node", "at") if name in case}
-    found = [record.to_dict() for record in Log([Source("-", lambda: iter((data,)))], engine, **options)]
+    found = [record.to_dict() for record in Log([Source.of("-", (data,))], engine, **options)]
     expected = [case.get("every", {}) | record for record in case.get("record", [case.get("every", {})] * case.get("records", 0))]
     shown = [(record["verdict"], record["kind"], record["message"][:80]) for record in found]
     assert len(found) == len(expected), shown
@@ -78,6 +78,6 @@ FORMS = [(locale, form) for locale in locales() for form in ("{}", "{}.", " {}")
 def test_journalctl_is_read_in_every_language(locale: str, written_as: str, engine: Engine) -> None:
     names = [written_as.format(name.title() if locale == "vi_VN" else name) for name in locales()[locale]]
     text = "".join(f"{name} {number:2} 09:50:55 n1 systemd[1]: x\n" for number, name in enumerate(names, 1))
-    found = list(Log([Source("-", lambda: iter((text.encode(),)))], engine, year=2017))
+    found = list(Log([Source.of("-", (text.encode(),))], engine, year=2017))
     assert [str(record.time) for record in found] == [f"2017-{n:02}-{n:02} 09:50:55" for n in range(1, 13)]
     assert {(record.node, record.unit, record.pid, record.message) for record in found} == {("n1", "systemd", 1, "x")}

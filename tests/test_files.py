@@ -71,7 +71,7 @@ def row(record: dict[str, Any]) -> dict[str, Any]:
 
 def in_pieces(path: Path, size: int = 700) -> Source:
     data = path.read_bytes()
-    return Source(str(path), lambda: (data[at : at + size] for at in range(0, len(data), size)))
+    return Source.of(str(path), [data[at : at + size] for at in range(0, len(data), size)])
 
 
 def as_text(row: dict[str, Any]) -> dict[str, str]:
@@ -298,7 +298,7 @@ def test_what_the_command_writes_polars_reads(inputs: list[str]) -> None:
 def test_a_code_is_a_code_where_no_value_is(of_many_names: Log, scanner: Engine, interpreted: Engine) -> None:
     """Some readers look at what is not there."""
     for engine in (scanner, interpreted):
-        log = Log([*of_many_names.sources, Source("-", lambda: iter((HARD,)))], engine, year=2017)
+        log = Log([*of_many_names.sources, Source.of("-", (HARD,))], engine, year=2017)
         for column in (column for column in log.to_arrow().columns if pa.types.is_dictionary(column.type)):
             for chunk in column.chunks:
                 codes = chunk.indices

@@ -116,7 +116,7 @@ THRESHOLDS: list[dict[str, Any]] = [
 
 
 def read(line: dict[str, Any], engine: Engine) -> Record:
-    [record] = Log([Source("-", lambda: iter((line["text"].encode(),)))], engine)
+    [record] = Log([Source.of("-", (line["text"].encode(),))], engine)
     return record
 
 

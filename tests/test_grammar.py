@@ -104,7 +104,7 @@ def own(file: Path) -> list[tree.Sample]:
 
 
 def kinds_of(text: bytes, engine: Engine) -> list[str | None]:
-    return [record.kind for record in Log([Source("-", lambda: iter((text,)))], engine)]
+    return [record.kind for record in Log([Source.of("-", (text,))], engine)]
 
 
 # A user's own grammar

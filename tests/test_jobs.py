@@ -18,7 +18,7 @@ from kubelog import InputError, UsageError, read
 from kubelog.cli import run
 from kubelog.engines import Engine, Scanner
 from kubelog.ingest.block import Block
-from kubelog.ingest.sources import Source
+from kubelog.ingest.sources import Front, Source
 from kubelog.message.record import Record
 from kubelog.pipeline import Log
 from kubelog.workers import ordered
@@ -27,7 +27,7 @@ from tests.test_properties import logs, said, woven
 
 
 def source_of(name: str, data: bytes, size: int) -> Source:
-    return Source(name, lambda: (data[at : at + size] for at in range(0, len(data), size)))
+    return Source.of(name, [data[at : at + size] for at in range(0, len(data), size)])
 
 
 def log_of(engine: Engine, jobs: int, *inputs: bytes, size: int = 300, **options: Any) -> Log:
@@ -128,8 +128,8 @@ def test_an_exception_in_the_work_is_raised_once_and_in_its_place(scanner: Engin
 
 @pytest.mark.parametrize("jobs", [1, 2, 4])
 def test_an_exception_of_the_input_is_raised_behind_what_was_read(scanner: Engine, jobs: int) -> None:
-    def read_in_part() -> Iterator[bytes]:
-        yield from (line + b"\n" for line in lines(50).splitlines())
+    def read_in_part(front: Front, size: int) -> Iterator[bytes]:
+        yield from (front() + line + b"\n" for line in lines(50).splitlines())
         raise MemoryError("no room")
 
     log = Log([Source("-", read_in_part)], scanner, jobs=jobs, now=NOW)

@@ -46,7 +46,7 @@ few = settings(max_examples=max(1, settings().max_examples * 2 // 5))  # they re
 
 
 def log_of(*pieces: bytes, year: bool = True, **options: Any) -> Log:
-    return Log([Source("-", lambda: iter(pieces))], ENGINE, now=NOW if year else None, **options)
+    return Log([Source.of("-", pieces)], ENGINE, now=NOW if year else None, **options)
 
 
 def batch(*pieces: bytes, year: bool = True) -> dict[str, Any]:
@@ -63,7 +63,7 @@ class Tail:
     """`kubelog tail`: pieces as they come, each told at once."""
 
     def __init__(self, year: bool = True, correlator: Correlator | None = None) -> None:
-        self.live = LiveReader(log_of(year=year), Source("-", lambda: iter(())), WANTED)
+        self.live = LiveReader(log_of(year=year), Source.of("-"), WANTED)
         self.correlator = correlator or Correlator()
 
     def push(self, piece: bytes, final: bool = False) -> list[Change]:
@@ -312,7 +312,7 @@ def test_inputs_that_name_no_node_join_the_only_node_that_others_name(
     bare = "".join(line.text.partition(": ")[2] + "\n" for line in ordered(third)).encode()
 
     def nodes(*inputs: bytes) -> list[set[str | None]]:
-        sources = [Source(str(n), lambda data=data: iter((data,))) for n, data in enumerate(inputs)]  # type: ignore[misc]
+        sources = [Source.of(str(n), (data,)) for n, data in enumerate(inputs)]
         found = Log(sources, ENGINE, now=NOW).incidents()
         return [
             {incident.node for incident in found if any(str(n) == one.path for step in incident.steps for one in step.evidence)}

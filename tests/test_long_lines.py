@@ -31,7 +31,7 @@ def long(size: int, head: bytes = b"") -> bytes:
 
 def log_of(engine: Engine, pieces: Iterable[bytes]) -> Log:
     kept = list(pieces)
-    return Log([Source("-", lambda: iter(kept))], engine, now=NOW)
+    return Log([Source.of("-", kept)], engine, now=NOW)
 
 
 def cut(data: bytes, sizes: list[int]) -> Iterator[bytes]:
@@ -98,7 +98,7 @@ def test_a_line_that_is_just_not_too_long_is_read_as_ever(engine: Engine) -> Non
 @example([(EVENT, b"\n"), (long(2 * MAX_LINE), b"\n"), (b"text", b"\n"), (EVENT, b"\n")], [1 << 20, 1])
 def test_a_tail_reads_around_it_too(scanner: Engine, parts: list[tuple[bytes, bytes]], sizes: list[int]) -> None:
     data = b"".join(line + newline for line, newline in parts)
-    live = LiveReader(log_of(scanner, []), Source("-", lambda: iter(())), None)
+    live = LiveReader(log_of(scanner, []), Source.of("-"), None)
     told: dict[int, Any] = {}
     for piece in [*cut(data, sizes), None]:
         for event in live.push(piece or b"", final=piece is None):
@@ -111,7 +111,7 @@ def test_a_tail_reads_around_it_too(scanner: Engine, parts: list[tuple[bytes, by
 
 
 def test_what_stands_before_it_does_not_wait_for_its_end(scanner: Engine) -> None:
-    reader = log_of(scanner, []).reader(Source("-", lambda: iter(())))
+    reader = log_of(scanner, []).reader(Source.of("-"))
     [block] = reader.push(EVENT + b"\n" + long(2 * MAX_LINE))
     assert (len(block), bytes(block.data[: block.size])) == (1, EVENT + b"\n")
     assert [len(block) for block in reader.push(b"y\n" + EVENT + b"\n", settle=True)] == [1, 1]
@@ -137,14 +137,14 @@ def peak() -> Iterator[Any]:
 
 
 def test_a_line_of_64_mib_is_not_held(scanner: Engine, peak: Any) -> None:
-    [record] = Log([Source("-", endless)], scanner, now=NOW)
+    [record] = Log([Source("-", lambda front, _: (front() + piece for piece in endless()))], scanner, now=NOW)
     assert record.origin.spans == [(0, 64 << 20)]
     assert (record.reason, len(record.message)) == ("line-too-long", MAX_LINE)
     assert peak() < MOST_BYTES
 
 
 def test_a_tail_holds_no_line_of_64_mib(scanner: Engine, peak: Any) -> None:
-    live = LiveReader(Log([], scanner, now=NOW), Source("-", lambda: iter(())), None)
+    live = LiveReader(Log([], scanner, now=NOW), Source.of("-"), None)
     for piece in endless():
         assert list(live.push(piece)) == []
     assert [event.seen.line for event in live.push(b"\n" + EVENT + b"\n")] == [2]

@@ -177,7 +177,7 @@ Columns = Callable[[Engine, bytes], dict[str, Any]]
 
 
 def log_of(engine: Engine, *pieces: bytes) -> Log:
-    return Log([Source("-", lambda: iter(pieces))], engine, now=NOW)
+    return Log([Source.of("-", pieces)], engine, now=NOW)
 
 
 def said(records: Iterator[Record] | Log) -> list[dict[str, Any]]:
@@ -225,7 +225,7 @@ def test_where_the_input_is_cut_does_not_matter(scanner: Engine, data: bytes, at
 def test_what_a_record_is_settled_as_is_what_it_stays(scanner: Engine, data: bytes) -> None:
     """Each line pushed alone: a record that was given out is never seen again, and none is lost."""
     log = log_of(scanner)
-    reader = log.reader(Source("-", lambda: iter(())))
+    reader = log.reader(Source.of("-"))
     maker = log.maker(reader.clock)
     found = []
     for line in [*data.splitlines(keepends=True), None]:

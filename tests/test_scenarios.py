@@ -44,7 +44,7 @@ def sources(scenario: dict[str, Any]) -> list[Source]:
         found, errors = expand([ROOT / path for path in scenario["inputs"]])
         assert not errors
         return found
-    return [Source("node.log", lambda: iter((scenario["log"].encode(),)))]
+    return [Source.of("node.log", (scenario["log"].encode(),))]
 
 
 def differences(expected: Any, found: Any, at: str) -> list[str]:
@@ -81,7 +81,7 @@ def verdict(expected: dict[str, Any], found: dict[str, Any], at: str) -> list[st
 def live(scenario: dict[str, Any]) -> Timeline:
     """What a tail says that gets a line at a time."""
     log = Log([], ENGINE, **options(scenario))
-    reader, correlator = LiveReader(log, Source("node.log", lambda: iter(())), WANTED), Correlator()
+    reader, correlator = LiveReader(log, Source.of("node.log"), WANTED), Correlator()
     for line in [*scenario["log"].encode().splitlines(keepends=True), b""]:
         for event in reader.push(line, final=not line):
             correlator.feed(event)

@@ -44,7 +44,7 @@ pa = pytest.importorskip("pyarrow")
 
 
 def log_of(engine: Engine, data: bytes, **options: Any) -> Log:
-    return Log([Source("-", lambda: iter((data,)))], engine, **{"now": NOW, **options})
+    return Log([Source.of("-", (data,))], engine, **{"now": NOW, **options})
 
 
 def row(record: Record) -> dict[str, Any]:

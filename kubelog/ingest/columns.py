@@ -1,4 +1,4 @@
-"""Memory of columns: arrays of int8 (b), int32 (i), int64 (q) and float64 (d)."""
+"""Memory: columns, which are arrays of int8 (b), int32 (i), int64 (q) and float64 (d), and the bytes that are read."""
 
 from __future__ import annotations
 
@@ -25,3 +25,11 @@ def grown(code: str, old: array[int], size: int) -> array[int]:
 def zeros(code: str, size: int) -> array[Any]:
     """A column of zeros."""
     return ops.cleared(_LIKE[code], size)
+
+
+def read_behind(front: bytes, descriptor: int, size: int) -> bytes:
+    """`front` and up to `size` bytes that are read from a file behind it, fewer at its end and before an error.
+
+    Raises OSError where nothing can be read.
+    """
+    return ops.read_behind(front, descriptor, size)

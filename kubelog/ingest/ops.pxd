@@ -1,6 +1,22 @@
 # What ops.py says, in C. A place outside the text is never read: nothing is found there.
 
 from cpython.array cimport array, clone
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.exc cimport PyErr_CheckSignals, PyErr_SetFromErrno
+from libc.errno cimport EINTR, errno
+from libc.string cimport memcpy
+
+cdef extern from *:
+    """
+    #ifdef _WIN32
+    #include <io.h>
+    #define kl_read(file, to, size) _read(file, to, (unsigned)(size))
+    #else
+    #include <unistd.h>
+    #define kl_read read
+    #endif
+    """
+    Py_ssize_t kl_read(int file, void *to, Py_ssize_t size) nogil
 
 cdef extern from *:
     """
@@ -234,6 +250,25 @@ cdef inline array empty(array like, Py_ssize_t size):
     return clone(like, size, False)
 cdef inline array cleared(array like, Py_ssize_t size):
     return clone(like, size, True)
+cdef inline bytes read_behind(bytes front, int descriptor, Py_ssize_t size):
+    cdef Py_ssize_t n, before = len(front), done = before, most = before + size
+    cdef bytes found = PyBytes_FromStringAndSize(NULL, most)
+    cdef char *to = PyBytes_AS_STRING(found)
+    memcpy(to, PyBytes_AS_STRING(front), before)
+    while done < most:
+        with nogil:
+            n = kl_read(descriptor, to + done, most - done)
+        if n > 0:
+            done += n
+        elif n == 0:
+            break
+        elif errno == EINTR:
+            PyErr_CheckSignals()
+        elif done > before:
+            break
+        else:
+            PyErr_SetFromErrno(OSError)
+    return found if done == most else found[:done]
 cdef inline Py_ssize_t find(const unsigned char[::1] b, int c, Py_ssize_t p, Py_ssize_t e) noexcept nogil:
     return kl_find(<Text> b._data, b.shape[0], c, p, e)
 cdef inline Py_ssize_t seek(const unsigned char[::1] b, int c, Py_ssize_t p, Py_ssize_t e) noexcept nogil:

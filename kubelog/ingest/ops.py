@@ -6,6 +6,7 @@ found there.
 
 from __future__ import annotations
 
+import os
 from array import array
 from collections.abc import Sequence
 
@@ -21,6 +22,19 @@ def empty(like: array[int], size: int) -> array[int]:
 def cleared(like: array[int], size: int) -> array[int]:
     """An array of zeros for a column."""
     return array(like.typecode, bytes(size * like.itemsize))
+
+
+def read_behind(front: bytes, descriptor: int, size: int) -> bytes:
+    """`front` and up to `size` bytes of a file, fewer at its end or before an error. Compiled, they are read in their place."""
+    pieces = [front]
+    try:
+        while size and (piece := os.read(descriptor, size)):
+            pieces.append(piece)
+            size -= len(piece)
+    except OSError:
+        if len(pieces) == 1:
+            raise
+    return b"".join(pieces)
 
 
 def find(b: bytes, c: int, p: int, e: int) -> int:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from kubelog.errors import InputError
+from kubelog.ingest import columns
 from kubelog.ingest.clock import CLOCK, FILE
 
 # What is read at a time, and the usual size of a Block: what costs something a Block is spread over some 17,000 lines.
@@ -21,14 +22,27 @@ _MAGIC: Final = {b"\x1f\x8b": "gzip", b"\xfd7zXZ\0": "lzma", b"BZh": "bz2"}
 _PROBE: Final = 8192
 
 
+# What a piece is to begin with: asked for when it is read.
+Front = Callable[[], bytes]
+
+
 class Source:
     """One input: its name, its bytes, and what is known of its age."""
 
-    def __init__(self, path: str, read: Callable[[], Iterator[bytes]], aged: datetime | None = None) -> None:
-        self.path, self.read = path, read
+    def __init__(self, path: str, read: Callable[[Front, int], Iterator[bytes]], aged: datetime | None = None) -> None:
+        self.path, self._read = path, read
         self.aged = aged
         self.size = CHUNK  # of the pieces that it is read in
         self.age_source = FILE if aged is not None else CLOCK
+
+    @classmethod
+    def of(cls, path: str, pieces: Iterable[bytes] = (), aged: datetime | None = None) -> Source:
+        """An input whose bytes are at hand."""
+        return cls(path, lambda front, _: (front() + piece for piece in pieces), aged)
+
+    def read(self, front: Front = bytes) -> Iterator[bytes]:
+        """The bytes in pieces. Each begins with what `front` gives when it is read: so that none has to be copied behind it."""
+        return self._read(front, self.size)
 
 
 def expand(inputs: Iterable[str | os.PathLike[str]]) -> tuple[list[Source], list[InputError]]:
@@ -71,28 +85,37 @@ def _files(path: Path) -> list[Source]:
 def _file(path: Path) -> Source:
     # The age of a file bounds the year of its lines; it is the file's, not the wall clock's.
     aged = datetime.fromtimestamp(path.stat().st_mtime)  # local, as klog writes
-    source = Source(str(path), lambda: _read(path, source.size), aged)
-    return source
+    return Source(str(path), lambda front, size: _read(path, front, size), aged)
 
 
-def _read(path: Path, size: int) -> Iterator[bytes]:
+def _read(path: Path, front: Front, size: int) -> Iterator[bytes]:
     name, done = str(path), 0
     try:
         with open(path, "rb") as raw:
-            head = raw.read(_PROBE)
-            raw.seek(0) if raw.seekable() else None
+            head = raw.peek(_PROBE)[:_PROBE]
             kind = next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), None)
-            stream: Any = raw
-            if kind is not None:
-                stream = importlib.import_module(kind).open(raw)
-                head = b""
-            elif _is_binary(head):
-                raise InputError(name, "not a text log: the file is binary")
-            for chunk in _chunks(raw.read if kind is None else stream.read1, size):
-                if not done and kind is not None and _is_binary(chunk[:_PROBE]):
-                    raise InputError(name, "not a text log: what is compressed in it is binary")
-                done += len(chunk)
-                yield chunk
+            if kind is None:
+                if _is_binary(head):
+                    raise InputError(name, "not a text log: the file is binary")
+                if raw.seekable():
+                    raw.seek(0)
+                    os.lseek(raw.fileno(), 0, os.SEEK_SET)  # behind the buffer's back: it is not read from any more
+                    yield from _pieces(raw.fileno(), front, size)
+                else:
+                    yield from _chunks(raw.read1, front, size)
+                return
+            stream: Any = importlib.import_module(kind).open(raw)
+            first = stream.peek(_PROBE)[:_PROBE]
+            if _is_binary(first):
+                raise InputError(name, "not a text log: what is compressed in it is binary")
+
+            def take(size: int) -> bytes:
+                nonlocal done
+                found: bytes = stream.read1(size)
+                done += len(found)
+                return found
+
+            yield from _chunks(take, front, size)
     except InputError:
         raise
     except (OSError, EOFError, ValueError) as error:
@@ -103,12 +126,25 @@ def _read(path: Path, size: int) -> Iterator[bytes]:
         raise InputError(name, f"damaged: {error}", done) from None
 
 
-def _standard_input() -> Iterator[bytes]:
-    descriptor = sys.stdin.fileno()
-    return _chunks(lambda size: os.read(descriptor, size), CHUNK)
+def _standard_input(front: Front, size: int) -> Iterator[bytes]:
+    return _pieces(sys.stdin.fileno(), front, size)
 
 
-def _chunks(take: Callable[[int], bytes], size: int) -> Iterator[bytes]:
+def _pieces(descriptor: int, front: Front, size: int) -> Iterator[bytes]:
+    """What a descriptor gives, in pieces of this size."""
+    while True:
+        before = front()
+        try:
+            piece = columns.read_behind(before, descriptor, size)
+        except OSError:
+            yield before
+            raise
+        yield piece
+        if len(piece) == len(before):
+            return
+
+
+def _chunks(take: Callable[[int], bytes], front: Front, size: int) -> Iterator[bytes]:
     """What `take` gives, in pieces of this size. What it gave before it breaks off is delivered."""
     pieces: list[bytes] = []
     done = 0
@@ -117,14 +153,14 @@ def _chunks(take: Callable[[int], bytes], size: int) -> Iterator[bytes]:
             pieces.append(piece)
             done += len(piece)
             if done == size:
-                yield piece if len(pieces) == 1 else b"".join(pieces)
+                yield b"".join((front(), *pieces))
                 pieces, done = [], 0
     except Exception:
         if pieces:
-            yield b"".join(pieces)
+            yield b"".join((front(), *pieces))
         raise
     if pieces:
-        yield b"".join(pieces)
+        yield b"".join((front(), *pieces))
 
 
 def _is_binary(head: bytes) -> bool:
