@@ -180,10 +180,12 @@ class Log:
         return arrow().Table.from_batches(list(self.batches()), self.schema)
 
     def to_pandas(self) -> pd.DataFrame:
-        """`to_arrow` as a frame."""
-        from kubelog.message.table import to_pandas
+        """`to_arrow` as a frame. Its texts are copies: the input's bytes are let go."""
+        from kubelog.message.table import arrow, copied, to_pandas
 
-        return to_pandas(self.to_arrow())
+        make, schema = self.table_maker(), copied(self.schema)
+        batches = list(self.made(lambda block, maker: make(block, maker).cast(schema)))
+        return to_pandas(arrow().Table.from_batches(batches, schema))
 
     def to_polars(self) -> pl.DataFrame:
         """`to_arrow` as a frame of polars, which is to be installed apart."""

@@ -3,14 +3,14 @@ from kubelog.ingest cimport ops
 
 cdef int LINE_TOO_LONG, STRUCTURED, MAX_DEPTH
 cdef long long NONE
-cdef int DATA, ARENA, SIGNATURES, WORDINGS, SURE, WORD, INT, BOOL, DURATION, POD, QUANTITY, GO, _LONGEST, _MOST, _STRUCT, _LIST, _TUPLE, _MAP
+cdef int DATA, ARENA, SURE, WORD, INT, BOOL, DURATION, POD, QUANTITY, GO, LONGEST, _MOST, _STRUCT, _LIST, _TUPLE, _MAP
 
 @cython.final
 cdef class CellReader:
     cdef object block
     cdef public dict out, bits
     cdef const unsigned char[::1] b, data, arena, keys, texts, pod_stops
-    cdef const int[::1] hole_first, pod_hole, container_hole, event, text_at, text_end
+    cdef const int[::1] hole_first, pod_hole, container_hole, event, text, text_at, text_end
     cdef const signed char[::1] checks, slow
     cdef Py_ssize_t rows
     cdef int[::1] first, at, start, stop, kind, message_end, pair_first, pairs, span_first, spans, process, site
@@ -20,23 +20,27 @@ cdef class CellReader:
     cdef long long line_base, offset_base
     cdef int[::1] message, signature, pod, namespace, pod_uid, container
     cdef unsigned char[::1] has_pod, has_namespace, has_pod_uid, has_container
-    cdef public object signatures
+    cdef object signatures
     cdef unsigned char[::1] written
+    cdef int[::1] slots, places, code_of
     cdef int[::1] node, unit, file, source_line, event_kind, reason_code, odd
     cdef long long[::1] pid, thread, line, offset, time
-    cdef signed char[::1] severity, open, verdict_code, time_source, year_source, time_source_of, year_source_of
+    cdef signed char[::1] severity, open, time_source, year_source, time_source_of, year_source_of
     cdef int lacks
-    cdef Py_ssize_t used, n_odd
+    cdef Py_ssize_t used, n_odd, n_signatures
     cdef Py_ssize_t name_at, name_end, space_at, space_end, uid_at, uid_end, value_at, value_end
 
     @cython.locals(row=Py_ssize_t)
     cpdef read(self)
+    cpdef list signature_texts(self)
     @cython.locals(usual=bint)
     cdef Py_ssize_t _read(self, Py_ssize_t row) except -1 nogil
     @cython.locals(line=Py_ssize_t, process=Py_ssize_t, site=Py_ssize_t, thread="long long", pid="long long", lacks=cython.int)
     cdef inline int _codes(self, Py_ssize_t row) except -1 nogil
-    @cython.locals(p=Py_ssize_t, e=Py_ssize_t, kind=Py_ssize_t, valid=cython.int, m=Py_ssize_t, m_end=Py_ssize_t, q=Py_ssize_t)
+    @cython.locals(p=Py_ssize_t, e=Py_ssize_t, kind=Py_ssize_t, valid=cython.int, m=Py_ssize_t, m_end=Py_ssize_t, q=Py_ssize_t, text=Py_ssize_t)
     cdef bint _texts(self, Py_ssize_t row, int buffer) except -1 nogil
+    @cython.locals(found=Py_ssize_t, n=Py_ssize_t)
+    cdef inline int _code(self, Py_ssize_t q) except -1 nogil
     @cython.locals(start=Py_ssize_t, q=Py_ssize_t, most=Py_ssize_t, c=cython.int, word=Py_ssize_t, digits=bint, end=Py_ssize_t)
     cdef Py_ssize_t _mask(self, Py_ssize_t p, Py_ssize_t e) except -1 nogil
     @cython.locals(pod_at=Py_ssize_t, pod_end=Py_ssize_t, uid_at=Py_ssize_t, uid_end=Py_ssize_t, at=Py_ssize_t, end=Py_ssize_t, pair=Py_ssize_t, k=Py_ssize_t, size=Py_ssize_t, v=Py_ssize_t, v_end=Py_ssize_t, i=Py_ssize_t, found=bint)

@@ -10,7 +10,7 @@ from typing import Any
 
 from kubelog.grammar.compile import MAX_DEPTH
 from kubelog.ingest import ops
-from kubelog.ingest.block import LINE_TOO_LONG, NONE, STRUCTURED, Block
+from kubelog.ingest.block import LINE_TOO_LONG, NONE, STRUCTURED, Block, Dictionary
 from kubelog.ingest.columns import column, grown, zeros
 from kubelog.message.layout import (
     ARENA,
@@ -20,13 +20,12 @@ from kubelog.message.layout import (
     DURATION,
     GO,
     INT,
+    LONGEST,
     POD,
     QUANTITY,
-    SIGNATURES,
     SURE,
     VIEWS,
     WORD,
-    WORDINGS,
     Layout,
 )  # fmt: skip
 
@@ -36,7 +35,6 @@ except ImportError:
     from kubelog import uncompiled as cython
 
 _KEYS = b"podpodUIDcontainerNametruefalsenullKMGTPEmap["
-_LONGEST = 4096
 _MOST = 200
 # What ends a part of a pod's name; what is no printable ASCII too.
 _POD_STOPS = bytes(c <= 32 or c >= 127 or c in b"/_()[]{}," for c in range(256))
@@ -59,7 +57,7 @@ class CellReader:
         self.pod_stops = _POD_STOPS
         self.hole_first, self.checks, self.slow = layout.hole_first, layout.checks, layout.slow
         self.pod_hole, self.container_hole, self.event = layout.pod_hole, layout.container_hole, layout.event
-        self.text_at, self.text_end, self.texts = layout.text_at, layout.text_end, layout.texts
+        self.text, self.text_at, self.text_end, self.texts = layout.text, layout.text_at, layout.text_end, layout.texts
         self.rows = rows = block.rows
         self.first, self.at, self.start, self.stop, self.joined = block.first, block.at, block.start, block.stop, block.joined
         self.verdict, self.reason, self.kind, self.message_end = block.verdict, block.reason, block.kind, block.message_end
@@ -76,7 +74,7 @@ class CellReader:
         self.namespace, self.pod_uid, self.container = out["namespace"], out["pod_uid"], out["container"]
         self.node, self.unit, self.file, self.source_line = out["node"], out["unit"], out["source_file"], out["source_line"]
         self.pid, self.thread, self.line, self.offset = out["pid"], out["thread"], out["line"], out["offset"]
-        self.severity, self.verdict_code, self.event_kind = out["severity"], out["verdict"], out["kind"]
+        self.severity, self.event_kind = out["severity"], out["kind"]
         self.time_source, self.year_source, self.reason_code = out["time_source"], out["year_source"], out["reason"]
         size = (rows + 7) // 8
         # Whether there is a text, a bit a record.
@@ -84,8 +82,10 @@ class CellReader:
         self.has_pod, self.has_namespace, self.has_pod_uid = bits["pod"], bits["namespace"], bits["pod_uid"]
         self.has_container = bits["container"]
         self.lacks = 0  # which columns have a value that is missing
-        self.signatures = bytearray(0)
-        self.used = 0
+        self.signatures = Dictionary()  # their spans in `written`
+        self.written = bytearray(8 * (LONGEST + _MOST))
+        self.n_signatures = self.used = 0
+        self.code_of = zeros("i", len(layout.text_at))  # of each signature of the grammar its code here + 1
         self.odd = zeros("i", 64)  # records that are not as usual
         self.n_odd = 0
         self.open = column("b", MAX_DEPTH)
@@ -95,17 +95,23 @@ class CellReader:
     def read(self) -> None:
         """Fill all cells."""
         row = 0
-        self.signatures = bytearray(64 * self.rows + 4 * _MOST)
+        names = self.signatures
         while True:
-            self.written = self.signatures
+            self.slots, self.places = names.slots, names.spans
             with cython.nogil:
                 row = self._read(row)
+            names.count = self.n_signatures
             if row >= self.rows:
                 break
             if self.n_odd == len(self.odd):
                 self.odd = grown("i", self.odd, 4 * len(self.odd))
+            elif names.count == names.room:
+                names.grow(bytes(self.written))
             else:
-                self.signatures = self.signatures + bytearray(_MOST * (self.rows - row) + 4 * _MOST)
+                self.written = bytearray(self.written) + bytearray(3 * len(self.written))
+
+    def signature_texts(self) -> list[bytes]:
+        return self.signatures.values(bytes(self.written[: self.used]))
 
     def odd_rows(self) -> list[int]:
         return [self.odd[i] for i in range(self.n_odd)]
@@ -117,7 +123,9 @@ class CellReader:
     def _read(self, row: int) -> int:
         """Go on until the rows or some room end; where it stopped."""
         while row < self.rows:
-            if self.used + 2 * _MOST > len(self.written) or self.n_odd == len(self.odd):
+            if self.used + LONGEST + _MOST > len(self.written) or self.n_odd == len(self.odd):
+                return row
+            if 2 * self.n_signatures == len(self.places):
                 return row
             self._codes(row)
             if self.joined[row]:
@@ -173,7 +181,6 @@ class CellReader:
         if self.time_source_of[row] == 0:
             lacks |= 128
         self.time_source[row], self.year_source[row] = self.time_source_of[row] - 1, self.year_source_of[row] - 1
-        self.verdict_code[row] = self.verdict[row]
         self.lacks |= lacks
         self.line[row] = self.line_base + line
         self.offset[row] = self.offset_base + self.at[line]
@@ -194,20 +201,35 @@ class CellReader:
                 return False
         ops.put_view(self.message, 4 * row, self.b, m, m_end, buffer)
         if kind >= 0:
-            ops.put_view(self.signature, 4 * row, self.texts, self.text_at[kind], self.text_end[kind], WORDINGS)
+            text = self.text[kind]
+            if self.code_of[text] == 0:
+                q = ops.copy(self.written, self.used, self.texts, self.text_at[text], self.text_end[text])
+                self.code_of[text] = self._code(q) + 1
+            self.signature[row] = self.code_of[text] - 1
         elif self.verdict[row] == STRUCTURED:
-            ops.put_view(self.signature, 4 * row, self.b, m, m_end, buffer)
+            if m_end - m > LONGEST:
+                return False
+            self.signature[row] = self._code(ops.copy(self.written, self.used, self.b, m, m_end))
         else:
             if valid != 2:
                 return False
-            q = self._mask(m, m_end)
-            ops.put_view(self.signature, 4 * row, self.written, self.used, q, SIGNATURES)
-            self.used = q
+            self.signature[row] = self._code(self._mask(m, m_end))
         return self._names(row, kind, p, buffer)
+
+    def _code(self, q: int) -> int:
+        """The code of the signature that was written up to q; it is kept if it is new."""
+        found = ops.lookup(self.slots, self.places, self.written, self.written, self.used, q)
+        if found < 0:
+            n = self.n_signatures
+            self.slots[-1 - found] = n + 1
+            self.places[2 * n], self.places[2 * n + 1] = self.used, q
+            self.n_signatures, self.used = n + 1, q
+            found = n
+        return found
 
     def _mask(self, p: int, e: int) -> int:
         """Write the signature of the free text b[p:e], which is ASCII, behind the others; where it ends. See signature.py."""
-        e = min(ops.find(self.b, 10, p, e), p + _LONGEST)
+        e = min(ops.find(self.b, 10, p, e), p + LONGEST)
         start = q = self.used
         most = start + _MOST
         while p < e:

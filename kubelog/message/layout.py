@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from itertools import accumulate
 from typing import Final
 
 from kubelog.grammar.compile import Table
@@ -11,13 +12,15 @@ from kubelog.message.vocabulary import Event
 
 # What is filled: numbers, codes (-1: none), and views, four numbers each: length, then the text itself, or its first four
 # bytes, the buffer and the place.
-VIEWS: Final = ("message", "signature", "pod", "namespace", "pod_uid", "container")
+VIEWS: Final = ("message", "pod", "namespace", "pod_uid", "container")
 COLUMNS: Final = {
-    "node": "i", "unit": "i", "pid": "q", "severity": "b", "thread": "q", "source_file": "i", "source_line": "i", "verdict": "b",
-    "kind": "i", "reason": "i", "time_source": "b", "year_source": "b", "line": "q", "offset": "q", **dict.fromkeys(VIEWS, "i"),
+    "node": "i", "unit": "i", "pid": "q", "severity": "b", "thread": "q", "source_file": "i", "source_line": "i",
+    "kind": "i", "signature": "i", "reason": "i", "time_source": "b", "year_source": "b", "line": "q", "offset": "q", **dict.fromkeys(VIEWS, "i"),
 }  # fmt: skip
 # The buffers that a view may point into.
-DATA, ARENA, SIGNATURES, WORDINGS = range(4)
+DATA, ARENA, ODD = range(3)
+# A longer signature is read with its record.
+LONGEST: Final = 4096
 # How a value is looked at, to be sure that it converts.
 SURE, WORD, INT, FLOAT, BOOL, DURATION, POD, QUANTITY, GO = range(9)
 _CHECKS: Final = {
@@ -39,14 +42,15 @@ class Layout:
         self.slow = array("b")  # its fields are derived, or its time is read from its text
         self.pod_hole, self.container_hole = array("i"), array("i")
         self.event = array("i")  # code of the event's name
-        self.text_at, self.text_end = array("i"), array("i")  # the wording in `texts`
+        self.text = array("i")  # number of its signature: wordings may share one
+        self.text_at, self.text_end = array("i"), array("i")  # of each signature its place in `texts`
         self.texts = b""
 
 
 def layout(table: Table, decoder: Decoder) -> Layout:
     """What the leaf has to know of a grammar."""
     found = Layout()
-    texts = b""
+    texts: dict[bytes, int] = {}
     events = sorted({entry.event for entry in table.entries})
     for number, entry in enumerate(table.entries):
         cls = decoder.classes[entry.event]
@@ -54,7 +58,8 @@ def layout(table: Table, decoder: Decoder) -> Layout:
         names = [name for name, _ in entry.holes]
         checks = [SURE if name == "_" else _CHECKS.get(type_) for name, type_ in zip(names, types, strict=True)]
         other = {"container", "pod"} & entry.constants.keys()
-        odd = is_derived(cls) or None in checks or entry.style == "line" or bool(other)
+        text = entry.text.encode()
+        odd = is_derived(cls) or None in checks or entry.style == "line" or bool(other) or len(text) > LONGEST
         found.checks.extend(check or SURE for check in checks)
         found.slow.append(odd)
         found.hole_first.append(len(found.checks))
@@ -63,10 +68,10 @@ def layout(table: Table, decoder: Decoder) -> Layout:
         container = _hole(cls, names, "container")
         found.container_hole.append(container if container >= 0 and checks[container] in (SURE, WORD) else -1)
         found.event.append(events.index(entry.event))
-        found.text_at.append(len(texts))
-        texts += entry.text.encode()
-        found.text_end.append(len(texts))
-    found.texts = texts
+        found.text.append(texts.setdefault(text, len(texts)))
+    found.texts = b"".join(texts)
+    found.text_end.extend(accumulate(map(len, texts)))
+    found.text_at.extend([0, *found.text_end[:-1]] if texts else [])
     return found
 
 

@@ -1,7 +1,7 @@
 """Blocks → Arrow: a row a record, a column a field of `parse -o jsonl`. Needs the extra `table`.
 
 A leaf fills the cells; records that are not as usual are made as Records, and their cells taken from there: so a table says
-what the records say. Texts are views into the Block's bytes where the type allows it, and keep them alive.
+what the records say. Texts are views into the Block's bytes, and keep them alive.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from kubelog.ingest.calendar import micros
 from kubelog.ingest.clock import TIME_SOURCES, YEAR_SOURCES, Clock
 from kubelog.message.decoder import Decoder
 from kubelog.message.filter import Filter
-from kubelog.message.layout import VIEWS, WORDINGS, layout
+from kubelog.message.layout import ODD, VIEWS, layout
 from kubelog.message.record import Record, RecordMaker
 
 if TYPE_CHECKING:
@@ -35,14 +35,12 @@ COLUMNS: Final = (
     "line", "offset",
 )  # fmt: skip
 _INTEGERS: Final = ("pid", "thread", "line", "offset")
-_CODES: Final = ("node", "unit", "source_file", "kind", "reason", "path")  # what is of unknown number
+_CODES: Final = ("node", "unit", "source_file", "kind", "signature", "reason", "path")  # what is of unknown number
 _FIXED: Final = {
     "time_source": TIME_SOURCES[1:], "year_source": YEAR_SOURCES[1:], "severity": SEVERITIES, "verdict": VERDICTS,
 }  # fmt: skip
 # A zone that is an offset.
 OFFSET: Final = re.compile(r"([+-])(\d\d):(\d\d)")
-# The buffer, behind those of the leaf, that holds the texts of records that are not as usual.
-_ODD: Final = WORDINGS + 1
 
 
 def arrow() -> Any:
@@ -63,22 +61,18 @@ def strings(values: Iterable[str]) -> Any:
 
 
 class Tables:
-    """Makes Arrow tables of the Blocks of one engine.
+    """Makes Arrow tables of the Blocks of one engine."""
 
-    With `views`, texts are string views into the Blocks' bytes; else they are copied.
-    """
-
-    def __init__(self, table: Table, decoder: Decoder, leaves: Any, views: bool = True) -> None:
+    def __init__(self, table: Table, decoder: Decoder, leaves: Any) -> None:
         self.pa = pa = arrow()
-        self.layout, self.leaves, self.views = layout(table, decoder), leaves, views
+        self.layout, self.leaves = layout(table, decoder), leaves
         self.events = strings(sorted({entry.event for entry in table.entries}))
         self.fixed = {name: strings(values) for name, values in _FIXED.items()}
         self.reasons = list(REASONS[1:])
-        self.texts = pa.py_buffer(self.layout.texts)
 
     def schema(self, clock: Clock) -> pa.Schema:
         """The columns and their types. Times are µs, aware where the zone is known."""
-        return _schema(_zone(clock), self.views)
+        return _schema(_zone(clock))
 
     def batch(self, block: Block, maker: RecordMaker) -> pa.RecordBatch:
         """The records of a Block."""
@@ -86,13 +80,19 @@ class Tables:
 
 
 @lru_cache
-def _schema(zone: str | None, views: bool) -> Any:
+def _schema(zone: str | None) -> Any:
     pa = arrow()
-    kinds = dict.fromkeys(_INTEGERS, pa.int64()) | dict.fromkeys(VIEWS, pa.string_view() if views else pa.large_string())
+    kinds = dict.fromkeys(_INTEGERS, pa.int64()) | dict.fromkeys(VIEWS, pa.string_view())
     kinds |= dict.fromkeys(_CODES, pa.dictionary(pa.int32(), pa.string()))
     kinds |= dict.fromkeys(_FIXED, pa.dictionary(pa.int8(), pa.string()))
     kinds |= {"time": pa.timestamp("us", tz=zone), "local_time": pa.string(), "source_line": pa.int32()}
     return pa.schema([(name, kinds[name]) for name in COLUMNS])
+
+
+def copied(schema: pa.Schema) -> pa.Schema:
+    """The same columns, their texts copied: with a view goes all that it looks into, and not every reader knows views."""
+    pa = arrow()
+    return pa.schema([(field.name, pa.large_string() if field.type == pa.string_view() else field.type) for field in schema])
 
 
 def _zone(clock: Clock) -> str | None:
@@ -136,6 +136,8 @@ class _Batch:
         self.time = block.time
         self.names = {"node": self._values(block.nodes), "unit": self._values(block.units)}
         self.names["source_file"] = self._values(block.files)
+        self.names["signature"] = _Names([text(value) for value in self.leaf.signature_texts()])
+        self.out["verdict"] = block.verdict
         self.reasons = _Names(list(tables.reasons))
         self.odd_texts = bytearray()
         self.local: dict[int, str | None] = {}
@@ -164,6 +166,7 @@ class _Batch:
         self.out["year_source"][row] = YEAR_SOURCES.index(record.year_source) - 1
         self.out["node"][row] = self.names["node"].code(record.node)
         self.out["reason"][row] = self.reasons.code(record.reason)
+        self.out["signature"][row] = self.names["signature"].code(record.signature)
         for value, name in ((record.time, "time"), (record.time_source, "time_source"), (record.year_source, "year_source")):
             if value is None:
                 self.missing.add(name)
@@ -176,7 +179,7 @@ class _Batch:
                 self.leaf.bits[name][row >> 3] |= 1 << (row & 7)
             at = len(self.odd_texts)
             self.odd_texts += value.encode("utf-8", "backslashreplace")
-            ops.put_view(self.out[name], 4 * row, self.odd_texts, at, len(self.odd_texts), _ODD)
+            ops.put_view(self.out[name], 4 * row, self.odd_texts, at, len(self.odd_texts), ODD)
 
     def made(self) -> pa.RecordBatch:
         pa, schema, rows = self.pa, self.tables.schema(self.maker.clock), self.rows
@@ -193,7 +196,7 @@ class _Batch:
         path = strings([self.block.path.encode("utf-8", "backslashreplace").decode()])
         zeros = pa.Array.from_buffers(pa.int32(), rows, [None, pa.py_buffer(bytes(4 * rows))])
         columns["path"] = pa.DictionaryArray.from_arrays(zeros, path, safe=False)
-        columns |= self._texts(schema.field("message").type)
+        columns |= self._texts()
         return pa.RecordBatch.from_arrays([columns[name] for name in COLUMNS], schema=schema)
 
     def _ints(self, type_: Any, name: str, column: Any) -> Any:
@@ -220,15 +223,14 @@ class _Batch:
             found.append(self.local[row] if row in self.local else None if known else local_text(moment))
         return pa.array(found, pa.string())
 
-    def _texts(self, type_: Any) -> dict[str, Any]:
+    def _texts(self) -> dict[str, Any]:
         pa = self.pa
-        buffers = [self.block.data, self.block.arena, self.leaf.signatures, self.tables.texts, bytes(self.odd_texts)]
+        buffers = [self.block.data, self.block.arena, bytes(self.odd_texts)]
         shared = [pa.py_buffer(buffer) for buffer in buffers]
         columns = {}
         for name in VIEWS:
             bits = pa.py_buffer(self.leaf.bits[name]) if name in self.leaf.bits else None
-            made = pa.Array.from_buffers(pa.string_view(), self.rows, [bits, pa.py_buffer(self.out[name]), *shared])
-            columns[name] = made if self.tables.views else made.cast(type_)
+            columns[name] = pa.Array.from_buffers(pa.string_view(), self.rows, [bits, pa.py_buffer(self.out[name]), *shared])
         return columns
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
-from kubelog.message.table import OFFSET, local
+from kubelog.message.table import OFFSET, copied, local
 from kubelog.view.escape import terminal
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def write(batches: Iterable[pa.RecordBatch], schema: pa.Schema, output: str, fil
     if output == "csv":
         _csv(batches, schema, file, on_terminal)
         return
-    schema = _copied(schema)
+    schema = copied(schema)
     with _writer(schema, output, file) as write_batches:
         waiting: list[pa.RecordBatch] = []
         rows = 0
@@ -36,13 +36,6 @@ def write(batches: Iterable[pa.RecordBatch], schema: pa.Schema, output: str, fil
         finally:
             if waiting:
                 write_batches(waiting)
-
-
-def _copied(schema: pa.Schema) -> pa.Schema:
-    """The same columns, their texts copied: with a view goes all that it looks into, and not every reader knows views."""
-    import pyarrow as pa
-
-    return pa.schema([(field.name, pa.large_string() if field.type == pa.string_view() else field.type) for field in schema])
 
 
 @contextmanager
