@@ -159,7 +159,7 @@ def first_of(b: bytes, p: int, e: int, pool: bytes, literals: Sequence[int], cho
     return -1
 
 
-def digest(b: bytes, p: int, e: int) -> int:
+def digest(b: bytes | bytearray, p: int, e: int) -> int:
     """A hash of b[p:e], the same on every machine; 64 bits."""
     n = e - p
     if n < 8:
@@ -180,11 +180,11 @@ def digest(b: bytes, p: int, e: int) -> int:
     return h ^ (h >> 32)
 
 
-def _load(b: bytes, p: int) -> int:
+def _load(b: bytes | bytearray, p: int) -> int:
     return int.from_bytes(b[p : p + 8], "little")
 
 
-def lookup(slots: Sequence[int], spans: Sequence[int], text: bytes, b: bytes, p: int, e: int) -> int:
+def lookup(slots: Sequence[int], spans: Sequence[int], text: bytes | bytearray, b: bytes | bytearray, p: int, e: int) -> int:
     """The number of b[p:e] among the spans of text; -1 - its slot where it is none of them.
 
     `slots` is a hash table of numbers + 1 whose size is a power of two; one at least is 0.

@@ -19,7 +19,7 @@ from kubelog.ingest.clock import Clock
 from kubelog.klog.values import CONVERT
 from kubelog.message.decoder import Decoder
 from kubelog.message.filter import Filter
-from kubelog.message.layout import READS, is_derived
+from kubelog.message.layout import ODD, OTHER, READS, is_derived
 from kubelog.message.record import RecordMaker, plain
 from kubelog.message.table import Tables, arrow, strings
 
@@ -35,24 +35,24 @@ def field_types(cls: type[Event]) -> dict[str, Any]:
     return {name: _type(hints[name]) for name in cls.__struct_fields__ if name != "seen"}
 
 
-def _type(hint: Any, nested: bool = False) -> Any:
+def _type(hint: Any) -> Any:
     pa = arrow()
     parts = [part for part in typing.get_args(hint) if part is not type(None)]
     if typing.get_origin(hint) in (types.UnionType, typing.Union):
-        return _type(parts[0], nested) if len(parts) == 1 else pa.float64() if set(parts) == {int, float} else pa.string()
+        return _type(parts[0]) if len(parts) == 1 else pa.float64() if set(parts) == {int, float} else pa.string()
     if typing.get_origin(hint) in (list, tuple):
-        return pa.list_(_type(parts[0], True))
+        return pa.list_(_type(parts[0]))
     if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
         inner = typing.get_type_hints(hint)
-        return pa.struct([(name, _type(inner[name], True)) for name in hint.__struct_fields__])
+        return pa.struct([(name, _type(inner[name])) for name in hint.__struct_fields__])
     plain_types = {int: pa.int64(), float: pa.float64(), bool: pa.bool_(), datetime: pa.timestamp("us")}
-    return plain_types.get(hint, pa.string() if nested else pa.string_view())
+    return plain_types.get(hint, pa.string())
 
 
 def _cell(type_: Any, hint: Any = str) -> Callable[[Any], Any] | None:
     """What makes a cell of a field's value that is not None; None: the value is one."""
     pa = arrow()
-    if pa.types.is_string(type_) or pa.types.is_string_view(type_):
+    if pa.types.is_string(type_):
         return None if hint in (str, str | None) else lambda value: msgspec.json.encode(plain(value)).decode()
     if pa.types.is_list(type_):
         inner = _cell(type_.value_type)
@@ -168,9 +168,11 @@ class EventTables:
         views, integers, floats, given = (memoryview(column) for column in out)
         at = number * n
         bits = pa.py_buffer(self.tables.leaves.Bits(n).of(array("b", given[at : at + n]), 0))
-        if pa.types.is_string_view(type_):
-            buffers = [block.data, block.arena, bytes(texts)]
-            return pa.Array.from_buffers(type_, n, [bits, pa.py_buffer(views[4 * at : 4 * (at + n)]), *map(pa.py_buffer, buffers)])
+        if pa.types.is_string(type_):
+            # Copied: the few texts of one kind are not to keep the whole input.
+            places = pa.py_buffer(views[4 * at : 4 * (at + n)])
+            buffers = map(pa.py_buffer, (block.data, block.arena, bytes(texts)))
+            return pa.Array.from_buffers(pa.string_view(), n, [bits, places, *buffers]).cast(type_)
         if pa.types.is_floating(type_):
             return pa.Array.from_buffers(type_, n, [bits, pa.py_buffer(floats[at : at + n])])
         return pa.Array.from_buffers(pa.int64(), n, [bits, pa.py_buffer(integers[at : at + n])]).cast(type_)
@@ -180,14 +182,15 @@ class EventTables:
         views, integers, floats, given = out
         n = len(given) // len(self.fields)
         for number in range(len(self.fields)):
-            if self.checks[number] < 0:
+            at = number * n + i
+            if given[at] != OTHER:
                 continue
-            value, at = self._value(block, row, number), number * n + i
+            value = self._value(block, row, number)
             given[at] = int(value is not None)
             if isinstance(value, str):
                 start = len(texts)
                 texts += value.encode("utf-8", "backslashreplace")
-                ops.put_view(views, 4 * at, texts, start, len(texts), 2)
+                ops.put_view(views, 4 * at, texts, start, len(texts), ODD)
             elif isinstance(value, float):
                 floats[at] = value
             elif value is not None:

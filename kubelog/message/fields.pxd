@@ -1,7 +1,7 @@
 cimport cython
 from kubelog.ingest cimport ops
 
-cdef int ARENA, BOOL, DATA, DURATION, INT, SURE, WORD
+cdef int ARENA, BOOL, DATA, DURATION, GIVEN, INT, OTHER, SURE, WORD
 cdef long long _EXACT
 
 @cython.final

@@ -10,7 +10,7 @@ from array import array
 from kubelog.ingest import ops
 from kubelog.ingest.block import Block
 from kubelog.ingest.columns import zeros
-from kubelog.message.layout import ARENA, BOOL, DATA, DURATION, INT, SURE, WORD
+from kubelog.message.layout import ARENA, BOOL, DATA, DURATION, GIVEN, INT, OTHER, SURE, WORD
 
 try:
     import cython
@@ -31,7 +31,7 @@ class FieldReader:
         self.n, self.width = len(rows), len(checks)
         self.kind, self.start, self.joined = block.kind, block.start, block.joined
         self.span_first, self.spans = block.span_first, block.spans
-        # A field's values stand behind one another: views (four numbers each), integers, floats, and 1 where there is one.
+        # A field's values stand behind one another: views (four numbers each), integers, floats, and whether there is one.
         count = self.n * self.width
         self.out = zeros("i", 4 * count), zeros("q", count), zeros("d", count), zeros("b", count)
         self.views, self.integers, self.floats, self.given = self.out
@@ -52,13 +52,14 @@ class FieldReader:
             field = 0
             while field < self.width:
                 place = self.places[self.kind[row] * self.width + field]
-                if place >= 0:
+                if place >= 0 and self.checks[field] >= 0:
                     k = 2 * (self.span_first[row] + place)
                     if self.spans[k] >= 0:
                         p, e = self.start[row] + self.spans[k], self.start[row] + self.spans[k + 1]
                         if self._value(field, field * self.n + i, p, e, ARENA if self.joined[row] else DATA):
-                            self.given[field * self.n + i] = 1
+                            self.given[field * self.n + i] = GIVEN
                         else:
+                            self.given[field * self.n + i] = OTHER
                             self.odd[i] = 1
                 field += 1
             if self.joined[row]:

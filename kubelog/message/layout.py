@@ -15,12 +15,15 @@ from kubelog.message.vocabulary import Event
 VIEWS: Final = ("message", "pod", "namespace", "pod_uid", "container")
 COLUMNS: Final = {
     "node": "i", "unit": "i", "pid": "q", "severity": "b", "thread": "q", "source_file": "i", "source_line": "i",
-    "kind": "i", "signature": "i", "reason": "i", "time_source": "b", "year_source": "b", "line": "q", "offset": "q", **dict.fromkeys(VIEWS, "i"),
+    "kind": "i", "signature": "i", "reason": "i", "time_source": "b", "year_source": "b", "line": "q", "offset": "q",
+    **dict.fromkeys(VIEWS, "i"),
 }  # fmt: skip
 # The buffers that a view may point into.
 DATA, ARENA, ODD = range(3)
 # A longer signature is read with its record.
 LONGEST: Final = 4096
+# Of a field: it was read, or it has a value of another form.
+GIVEN, OTHER = 1, 2
 # How a value is looked at, to be sure that it converts.
 SURE, WORD, INT, FLOAT, BOOL, DURATION, POD, QUANTITY, GO = range(9)
 _CHECKS: Final = {

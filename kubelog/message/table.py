@@ -64,7 +64,7 @@ class Tables:
     """Makes Arrow tables of the Blocks of one engine."""
 
     def __init__(self, table: Table, decoder: Decoder, leaves: Any) -> None:
-        self.pa = pa = arrow()
+        self.pa = arrow()
         self.layout, self.leaves = layout(table, decoder), leaves
         self.events = strings(sorted({entry.event for entry in table.entries}))
         self.fixed = {name: strings(values) for name, values in _FIXED.items()}
