@@ -203,8 +203,15 @@ class Log:
     def coverage(self) -> Coverage:
         """How much of the log was understood."""
         found = Coverage()
-        for record in self:
-            found.add(record)
+        if self.where:
+            for record in self:
+                found.add(record)
+            return found
+        from kubelog.message.layout import layout
+
+        cells = layout(self.engine.table, self.engine.decoder)
+        for block, maker in self.blocks():
+            found.add_block(block, self.engine.leaves.CellReader(cells, block), maker)
         return found
 
     def changes(self) -> Iterator[Change]:

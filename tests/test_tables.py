@@ -18,6 +18,7 @@ from kubelog import load_grammar, native
 from kubelog.engines import Engine, Scanner
 from kubelog.ingest.calendar import micros
 from kubelog.ingest.sources import Source
+from kubelog.message.coverage import Coverage
 from kubelog.message.filter import Filter
 from kubelog.message.record import Record, plain
 from kubelog.message.samples import wrapped
@@ -79,6 +80,10 @@ def assert_the_law(engine: Engine, data: bytes, **options: Any) -> None:
     assert len(found) == len(wanted)
     for one, other in zip(found, wanted, strict=True):
         assert one == other
+    counted = Coverage()
+    for record in log:
+        counted.add(record)
+    assert vars(log.coverage()) == vars(counted)
 
 
 options = st.fixed_dictionaries(
