@@ -34,7 +34,7 @@ TEXTS = {
         "PodAdmissionRejected",
         "Failed to admit pod web-0_default(1234) - node has conditions: [MemoryPressure]",
     ),
-    "printf.error": ("E", None, f"eviction manager: unexpected err: {FAILED}"),
+    "printf.error": ("E", "EvictionStatsFailed", f"eviction manager: unexpected err: {FAILED}"),
     "printf.empty-value": ("I", None, 'x: <nil> "q\\"s" {Name:x y N:3 Inner:{A:[p q r] B:map[k:1]} P:<nil> d:0}'),
 }
 
@@ -102,6 +102,14 @@ PAIRS: dict[str, list[tuple[str, str, list[Any]]]] = {
 for _, _, pairs in PAIRS["s.kobjslice"]:
     pairs.append(["bad", "<KObjSlice needs a slice, got type int>"])
 
+# The calls whose message is one of the grammar.
+KINDS = {
+    "s.plain": "EvictionNoStarvedResources",
+    "s.error": "EvictionStatsFailed",
+    "s.error-kv": "EvictionPodFailed",
+    "s.error-nil": "EvictionNoActivePods",
+}
+
 THRESHOLDS: list[dict[str, Any]] = [
     {
         "signal": "memory.available",
@@ -144,7 +152,8 @@ def test_the_body_of_every_release_is_read(line: dict[str, Any], engine: Engine)
         since = LIBRARIES.index(line["library"])
         expected = next(call for call in reversed(PAIRS[case]) if LIBRARIES.index(call[0]) <= since)
         assert (record.message, [list(pair) for pair in record.pairs or ()]) == expected[1:]
-        assert record.verdict == ("typed" if case == "s.error-nil" else "structured")
+        assert record.kind == KINDS.get(case)
+        assert record.verdict == ("typed" if case in KINDS else "structured")
     else:
         assert case in ("printf.nodeconfig", "s.nodeconfig", "s.threshold-slice")
 

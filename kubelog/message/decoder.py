@@ -93,7 +93,7 @@ class Decoder:
                 values = {**cls.derive(values), **wording.constants}
             except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError):
                 # A structure of another shape than this event's.
-                values, bad = wording.constants, bad or sorted(cls.raw)
+                values, bad = {**values, **wording.constants}, bad or sorted(cls.raw)
             values = {name: values[name] for name in values if name in wording.fields}
         return cls, values, ("not-converted: " + ", ".join(bad)) if bad else None
 
