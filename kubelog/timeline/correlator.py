@@ -193,11 +193,13 @@ class _Machine:
             self.floor()
             self.heard = runs[0]
             self._rework(0)
-        first = bisect_right(self.keys, before.us, self.gone)
-        state = self._known(first)
-        for run in runs:
-            state = self.rule.settle(state, run)
-        self._let_go(first, state)
+        for number, run in enumerate(runs):
+            if number:
+                self.heard = run
+                self._rework(0)
+            # An event's own time may lie behind the run that it was said in.
+            first = bisect_right(self.keys, run.us, self.gone)
+            self._let_go(first, self.rule.settle(self._known(first), run))
         self.heard = heard
         self._rework(0)
 
