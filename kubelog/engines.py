@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from array import array
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any, Protocol
 
 from kubelog.errors import UsageError
 from kubelog.grammar.compile import Program, Table, compile_grammar, read_table
+from kubelog.ingest import ops
 from kubelog.ingest.block import (
     BARE,
     HEADER,
@@ -104,6 +106,7 @@ class ReferenceEngine:
             return text[indent + spans[name][0] : indent + spans[name][1]] if name in spans else None
 
         body = indent + spans["body"][0] if found else 0
+        block.json[line], block.utc[line] = 0, NONE
         if found and body < len(text):
             body += 1
         day, clock = hole("day"), hole("clock")
@@ -130,7 +133,29 @@ class ReferenceEngine:
         block.pid_of[code] = NONE if pid is None else int(block.data[at + pid[0] : at + pid[1]])
         return code
 
+    def _object(self, block: Block, line: int, at: int, text: str) -> bool:
+        """Read the header of klog's JSON; whether the line is such an object."""
+        read = reference_json(text)
+        if read is None:
+            return False
+        us, severity, caller = read
+        block.head[line], block.moment[line], block.thread[line], block.site[line] = SEVERITIES.index(severity), NONE, NONE, -1
+        block.body_at[line], block.json[line], block.utc[line] = at, 1, us
+        if caller is not None:
+            self._site(block, line, at + caller[0], at + caller[1], text[slice(*caller)])
+        return True
+
+    def _site(self, block: Block, line: int, p: int, e: int, text: str) -> None:
+        """The code of `file:line`."""
+        size = text.rindex(":")
+        site = block.site[line] = block.sites.code(block.data, p, e)
+        file = block.files.code(block.data, p, p + size)
+        block.room_for_names()
+        block.file_of[site], block.line_of[site] = file, int(text[size + 1 :])
+
     def _header(self, block: Block, line: int, at: int, text: str, bare: bool) -> None:
+        if text.startswith('{"ts":') and self._object(block, line, at, text):
+            return
         start, spans = 0, self.reference.header(text)
         if spans is None and bare:
             for place in range(1, min(len(text), MAX_PREFIX + 1)):
@@ -151,11 +176,8 @@ class ReferenceEngine:
         block.head[line] = SEVERITIES.index(part["severity"])
         block.moment[line] = (DAYS_BEFORE[month - 1] + day - 1) * DAY + _clock(part["clock"])
         block.thread[line] = int(part["thread"])
-        (file_at, file_end), (number_at, number_end) = spans["source_file"], spans["source_line"]
-        site = block.site[line] = block.sites.code(block.data, at + start + file_at, at + start + number_end)
-        file = block.files.code(block.data, at + start + file_at, at + start + file_end)
-        block.room_for_names()
-        block.file_of[site], block.line_of[site] = file, int(text[start + number_at : start + number_end])
+        file_at, number_end = start + spans["source_file"][0], start + spans["source_line"][1]
+        self._site(block, line, at + file_at, at + number_end, text[file_at:number_end])
         body = start + spans["body"][0]
         block.body_at[line] = at + body + (1 if body < len(text) else 0)
 
@@ -171,13 +193,17 @@ class ReferenceEngine:
             b, p, first_end, e = block.body(row)
             whole, first = b[p:e].decode("latin-1"), b[p:first_end].decode("latin-1")
             if verdict in (HEADER, STRUCTURED):
-                file = block.files.value(block.data, block.file_of[block.site[line]]).decode("latin-1")
+                site = block.site[line]
+                file = "" if site < 0 else block.files.value(block.data, block.file_of[site]).decode("latin-1")
                 if verdict == STRUCTURED:
                     verdict, kind, found = self._structured(whole, file, pairs)
                 if verdict == STRUCTURED:
                     end = self._message_end(whole)
                 else:
-                    kind, found = self._best("text", first, whole, file, None)
+                    # A JSON message without pairs does not tell which style it is of.
+                    kind, found = self._unpaired(whole, file) if block.json[line] else (-1, found)
+                    if kind < 0:
+                        kind, found = self._best("text", first, whole, file, None)
             elif verdict == PLAIN:
                 program = block.units.value(block.data, block.unit_of[block.process[line]]).decode("latin-1")
                 kind, found = self._best("text", first, whole, "", program)
@@ -221,6 +247,14 @@ class ReferenceEngine:
             spans.extend(found)
         return STRUCTURED, number, spans
 
+    def _unpaired(self, message: str, file: str) -> tuple[int, array[int]]:
+        """The wording with pairs that says this, none of which the line gives."""
+        wanted = message.encode("latin-1")
+        wordings = self.reference.grammar.wordings
+        same = [n for n in self.reference.order("pairs", file) if wordings[n].message == wanted]
+        number = next((n for n in same if file in wordings[n].files), same[0] if same else -1)
+        return number, array("i", [-1, -1] * (len(wordings[number].fields) if number >= 0 else 0))
+
     def _best(self, style: str, first: str, whole: str, file: str, program: str | None) -> tuple[int, array[int]]:
         for number, spans in self.reference.message(style, first, whole, file, program):
             return number, array("i", [place for span in spans for place in span])
@@ -234,6 +268,32 @@ class ReferenceEngine:
             if self.decoder.decide(number, text.encode("latin-1"), flat.tolist()):
                 return number, array("i", [start + place for place in flat])
         return -1, array("i")
+
+
+_MEMBER = re.compile(r'"((?:[^"\\]|\\.)*)":')
+_CALLER = re.compile(r"(?:.*/)?([^ \t:/]+:\d{1,9})")
+
+
+def reference_json(text: str) -> tuple[int, str, tuple[int, int] | None] | None:
+    """Time in µs, severity and the place of `file:line` of an object that klog wrote; None where it is none."""
+    read = re.match(r'\{"ts":(\d{1,15})(?:\.(\d{0,18}))?(?=,)', text, re.ASCII)
+    if not read or int(read[1]) < 100_000_000_000:
+        return None
+    digits = (read[2] or "").ljust(3, "0")
+    us = int(read[1]) * 1000 + int(digits[:3]) + (digits[3:4] >= "5")
+    place, caller = read.end(), None
+    while text[place : place + 1] == ",":
+        key = _MEMBER.match(text, place + 1)
+        if not key or key.end() >= len(text):
+            return None
+        at, place = key.end(), ops.value_end(text.encode("latin-1"), key.end(), len(text))
+        if key[1] == "msg":
+            whole = re.compile(r'"(?:[^"\\]|\\.)*"').match(text, at)
+            return (us, "I" if text.startswith(',"v":', place) else "E", caller) if whole and whole.end() == place else None
+        if key[1] == "caller" and text[at] == '"' and text[place - 1] == '"':
+            found = _CALLER.fullmatch(text, at + 1, place - 1)
+            caller = found.span(1) if found else caller
+    return None
 
 
 def _clock(text: str) -> int:

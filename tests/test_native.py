@@ -291,6 +291,23 @@ utf_8 = st.sampled_from(
 )
 
 
+json_texts = (
+    st.recursive(
+        st.text(max_size=4) | st.integers(), lambda one: st.lists(one, max_size=3) | st.dictionaries(st.text(max_size=3), one)
+    )
+    .map(json.dumps)
+    .map(str.encode)
+)
+escaped = st.text(st.sampled_from('\\\\u"nx09afDdCc8\u20ac'), max_size=30).map(str.encode)
+
+
+@st.composite
+def unescapes(draw: st.DrawFn) -> tuple[bytearray, int, bytes, int, int]:
+    text, p, e = draw(parts(escaped | json_texts))
+    target = bytearray(draw(st.binary(min_size=e - p, max_size=e - p + 20)))
+    return target, draw(st.integers(0, len(target) - (e - p))), text, p, e
+
+
 digits = st.integers(0, 18).flatmap(lambda n: st.lists(st.sampled_from(b"0123456789"), min_size=n, max_size=n).map(bytes))
 quoted = st.from_regex(r'(\\|a){0,6}"(\\|a|"){0,6}"', fullmatch=True).map(str.encode)
 sizes = st.tuples(st.sampled_from([array(code) for code in "biq"]), st.integers(0, 70))
@@ -312,6 +329,8 @@ CASES: dict[str, st.SearchStrategy[tuple[Any, ...]]] = {
     "six": beyond() | parts(digits),
     "clock": beyond(),
     "closing_quote": beyond() | parts(quoted),
+    "value_end": parts() | parts(json_texts),
+    "unescape": unescapes(),
     "key_end": parts(),
     "plain_end": parts(),
     "run": after(parts(), st.sets(characters).map(lambda stops: bytes(c in stops for c in range(256)))),

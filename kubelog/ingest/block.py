@@ -53,6 +53,8 @@ LINE_COLUMNS: Final = {
     "thread": "q",
     "site": "i",  # code of source file and line; -1
     "body_at": "i",  # behind the header, or text_at
+    "json": "b",  # 1: klog's JSON: an object with header, message and pairs
+    "utc": "q",  # µs since 1970 where the line says them; NONE
 }
 # A value a record.
 RECORD_COLUMNS: Final = {
@@ -146,6 +148,8 @@ class Block:
     thread: array[int]
     site: array[int]
     body_at: array[int]
+    json: array[int]
+    utc: array[int]
     first: array[int]
     member_first: array[int]
     start: array[int]

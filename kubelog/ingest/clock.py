@@ -21,7 +21,7 @@ from kubelog.ingest.times import TimeReader
 TIME_SOURCES: Final = (None, "klog", "envelope", "table")
 KLOG, ENVELOPE, TABLE = 1, 2, 3
 YEAR_SOURCES: Final = (None, "envelope", "argument", "neighbour", "file", "clock")
-ARGUMENT, FILE, CLOCK = 2, 4, 5
+LINE, ARGUMENT, FILE, CLOCK = 1, 2, 4, 5
 _EPOCH = datetime(1970, 1, 1)  # naive on purpose: local µs
 # A stamp that lies further back than this has crossed New Year; one further ahead is a late line of the old year.
 BACK: Final = 180 * DAY
@@ -87,6 +87,10 @@ class Clock:
 
     def _row(self, block: Block, row: int) -> None:
         line = block.first[row]
+        if block.utc[line] != NONE:
+            block.since_year[row], block.time[row] = NONE, block.utc[line]
+            block.time_source[row], block.year_source[row] = KLOG, LINE
+            return
         moment, source = block.moment[line], KLOG
         month = block.month[line]
         name = block.months.value(block.data, month) if month >= 0 else b""

@@ -130,6 +130,64 @@ cdef extern from *:
         if (!((p - i) & 1)) return p;
       }
     }
+    KL Py_ssize_t kl_value_end(kl_text b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e) {
+      if (!kl_inside(size, p, e)) return e;
+      for (Py_ssize_t depth = 0; p < e;) {
+        uint8_t c = b[p];
+        if (c == 34) {
+          p = kl_closing_quote(b, size, p + 1, e);
+          if (p == e) return e;
+        } else if (c == 91 || c == 123) depth++;
+        else if (c == 44 || c == 93 || c == 125) {
+          if (!depth) return p;
+          if (c != 44) depth--;
+        }
+        p++;
+        if (!depth && (c == 34 || c == 93 || c == 125)) return p;
+      }
+      return e;
+    }
+    KL int32_t kl_hex(kl_text b, Py_ssize_t p, Py_ssize_t e) {
+      if (e - p < 4) return -1;
+      int32_t n = 0;
+      for (int i = 0; i < 4; i++) {
+        uint8_t c = b[p + i];
+        int d = c >= 48 && c <= 57 ? c - 48 : c >= 97 && c <= 102 ? c - 87 : c >= 65 && c <= 70 ? c - 55 : -1;
+        if (d < 0) return -1;
+        n = n * 16 + d;
+      }
+      return n;
+    }
+    /* What is put down is never longer than what says it. */
+    static inline Py_ssize_t kl_unescape(uint8_t *t, Py_ssize_t tsize, Py_ssize_t q, kl_text b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e) {
+      if (!kl_inside(size, p, e) || !kl_inside(tsize, q, q + e - p)) return q;
+      while (p < e) {
+        uint8_t c = b[p++];
+        if (c != 92 || p == e) { t[q++] = c; continue; }
+        c = b[p++];
+        if (c != 117) {
+          t[q++] = c == 98 ? 8 : c == 102 ? 12 : c == 110 ? 10 : c == 114 ? 13 : c == 116 ? 9 : c;
+          continue;
+        }
+        int32_t point = kl_hex(b, p, e);
+        if (point < 0) { t[q++] = 92; t[q++] = 117; continue; }
+        p += 4;
+        if (point >= 0xD800 && point < 0xDC00 && p + 1 < e && b[p] == 92 && b[p + 1] == 117) {
+          int32_t low = kl_hex(b, p + 2, e);
+          if (low >= 0xDC00 && low < 0xE000) { point = 0x10000 + ((point - 0xD800) << 10) + low - 0xDC00; p += 6; }
+        }
+        if (point >= 0xD800 && point < 0xE000) point = 0xFFFD;
+        if (point < 0x80) t[q++] = (uint8_t)point;
+        else if (point < 0x800) { t[q++] = (uint8_t)(0xC0 | point >> 6); t[q++] = (uint8_t)(0x80 | (point & 63)); }
+        else if (point < 0x10000) {
+          t[q++] = (uint8_t)(0xE0 | point >> 12); t[q++] = (uint8_t)(0x80 | (point >> 6 & 63)); t[q++] = (uint8_t)(0x80 | (point & 63));
+        } else {
+          t[q++] = (uint8_t)(0xF0 | point >> 18); t[q++] = (uint8_t)(0x80 | (point >> 12 & 63));
+          t[q++] = (uint8_t)(0x80 | (point >> 6 & 63)); t[q++] = (uint8_t)(0x80 | (point & 63));
+        }
+      }
+      return q;
+    }
     /* Which of eight bytes are c: the high bit of each; exact up to the first. */
     KL uint64_t kl_are(uint64_t x, uint8_t c) { x ^= 0x0101010101010101ull * c; return (x - 0x0101010101010101ull) & ~x & 0x8080808080808080ull; }
     KL Py_ssize_t kl_any(kl_text b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e, uint8_t c, uint8_t d, uint8_t f) {
@@ -236,6 +294,8 @@ cdef extern from *:
     int kl_six(const unsigned char *b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e) noexcept nogil
     int kl_clock(const unsigned char *b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e) noexcept nogil
     Py_ssize_t kl_closing_quote(const unsigned char *b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e) noexcept nogil
+    Py_ssize_t kl_value_end(const unsigned char *b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e) noexcept nogil
+    Py_ssize_t kl_unescape(unsigned char *t, Py_ssize_t tsize, Py_ssize_t q, const unsigned char *b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e) noexcept nogil
     Py_ssize_t kl_any(const unsigned char *b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e, unsigned char c, unsigned char d, unsigned char f) noexcept nogil
     Py_ssize_t kl_run(const unsigned char *b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e, const unsigned char *stops, Py_ssize_t n_stops) noexcept nogil
     Py_ssize_t kl_text_behind(const unsigned char *b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e) noexcept nogil
@@ -293,6 +353,10 @@ cdef inline int clock(const unsigned char[::1] b, Py_ssize_t p, Py_ssize_t e) no
     return kl_clock(<Text> b._data, b.shape[0], p, e)
 cdef inline Py_ssize_t closing_quote(const unsigned char[::1] b, Py_ssize_t p, Py_ssize_t e) noexcept nogil:
     return kl_closing_quote(<Text> b._data, b.shape[0], p, e)
+cdef inline Py_ssize_t value_end(const unsigned char[::1] b, Py_ssize_t p, Py_ssize_t e) noexcept nogil:
+    return kl_value_end(<Text> b._data, b.shape[0], p, e)
+cdef inline Py_ssize_t unescape(unsigned char[::1] target, Py_ssize_t q, const unsigned char[::1] b, Py_ssize_t p, Py_ssize_t e) noexcept nogil:
+    return kl_unescape(<unsigned char *> target._data, target.shape[0], q, <Text> b._data, b.shape[0], p, e)
 cdef inline Py_ssize_t key_end(const unsigned char[::1] b, Py_ssize_t p, Py_ssize_t e) noexcept nogil:
     return kl_any(<Text> b._data, b.shape[0], p, e, 61, 34, 10)
 cdef inline Py_ssize_t plain_end(const unsigned char[::1] b, Py_ssize_t p, Py_ssize_t e) noexcept nogil:

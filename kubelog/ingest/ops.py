@@ -123,6 +123,68 @@ def closing_quote(b: bytes, p: int, e: int) -> int:
         p += 1
 
 
+def value_end(b: bytes, p: int, e: int) -> int:
+    """Where the JSON value at p ends; what is cut ends at e."""
+    depth = 0
+    while p < e:
+        c = b[p]
+        if c == 34:
+            p = closing_quote(b, p + 1, e)
+            if p == e:
+                return e
+        elif c == 91 or c == 123:
+            depth += 1
+        elif c == 44 or c == 93 or c == 125:
+            if depth == 0:
+                return p
+            depth -= c != 44
+        p += 1
+        if depth == 0 and (c == 34 or c == 93 or c == 125):
+            return p
+    return e
+
+
+def unescape(target: bytearray, q: int, b: bytes, p: int, e: int) -> int:
+    r"""Put what the JSON string b[p:e] says into the target at q; where it ends there. A lone surrogate becomes \ufffd."""
+    while p < e:
+        c = b[p]
+        p += 1
+        if c != 92 or p == e:
+            target[q] = c
+            q += 1
+            continue
+        c = b[p]
+        p += 1
+        if c != 117:
+            target[q] = _SAID.get(c, c)
+            q += 1
+            continue
+        point = _hex(b, p, e)
+        if point < 0:
+            target[q : q + 2] = b"\\u"
+            q += 2
+            continue
+        p += 4
+        if 0xD800 <= point < 0xDC00 and p + 1 < e and b[p] == 92 and b[p + 1] == 117:
+            low = _hex(b, p + 2, e)
+            if 0xDC00 <= low < 0xE000:
+                point = 0x10000 + ((point - 0xD800) << 10) + low - 0xDC00
+                p += 6
+        said = chr(0xFFFD if 0xD800 <= point < 0xE000 else point).encode()
+        target[q : q + len(said)] = said
+        q += len(said)
+    return q
+
+
+_SAID = {98: 8, 102: 12, 110: 10, 114: 13, 116: 9}
+
+
+def _hex(b: bytes, p: int, e: int) -> int:
+    """The number that four hexadecimal digits at p say, else -1."""
+    digits = bytes(b[p : p + 4])
+    return int(digits, 16) if p + 4 <= e and all(c in b"0123456789abcdefABCDEF" for c in digits) else -1
+
+
 def key_end(b: bytes, p: int, e: int) -> int:
     """Where the first `=`, quote or newline of b[p:e] stands, else e."""
     while p < e and b[p] != 61 and b[p] != 34 and b[p] != 10:

@@ -1,13 +1,13 @@
 cimport cython
 
 cdef long long NONE, _DAY
-cdef int _KLOG, _ENVELOPE
+cdef int _KLOG, _ENVELOPE, _LINE
 
 @cython.final
 cdef class TimeReader:
     cdef Py_ssize_t rows
     cdef int[::1] first, month
-    cdef long long[::1] stamp, moment, since_year, time
+    cdef long long[::1] stamp, moment, utc, since_year, time
     cdef signed char[::1] time_source, year_source
     cdef const int[::1] days_before
     cdef public const int[::1] numbers

@@ -13,6 +13,7 @@ except ImportError:
     from kubelog import uncompiled as cython
 
 _KLOG, _ENVELOPE = 1, 2
+_LINE = 1  # the line says its year
 _DAY = 86_400_000_000
 
 
@@ -22,6 +23,7 @@ class TimeReader:
     def __init__(self, block: Block, numbers: array[int]) -> None:
         self.rows = block.rows
         self.first, self.month, self.stamp, self.moment = block.first, block.month, block.stamp, block.moment
+        self.utc = block.utc
         self.since_year, self.time = block.since_year, block.time
         self.time_source, self.year_source = block.time_source, block.year_source
         self.days_before = DAYS_BEFORE
@@ -56,6 +58,12 @@ class TimeReader:
         march = self.days_before[2] * _DAY
         while row < self.rows:
             line = self.first[row]
+            if self.utc[line] != NONE:
+                self.since_year[row] = NONE
+                self.time[row] = self.utc[line]
+                self.time_source[row], self.year_source[row] = _KLOG, _LINE
+                row += 1
+                continue
             moment, source = self.moment[line], _KLOG
             month = self.month[line]
             if month >= 0:

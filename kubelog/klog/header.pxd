@@ -2,23 +2,23 @@ cimport cython
 from kubelog.ingest cimport ops
 
 cdef int BARE, MAX_LINE, MAX_PREFIX, _FULL
-cdef long long NONE
+cdef long long NONE, _LEAST_MS
 
 @cython.final
 cdef class HeaderReader:
     cdef object block
     cdef const unsigned char[::1] b
-    cdef const unsigned char[::1] pool
+    cdef const unsigned char[::1] pool, words
     cdef const int[::1] literals, before, days_before
     cdef Py_ssize_t lines
     cdef int[::1] at, end, text_at, site, body_at
-    cdef signed char[::1] envelope, head
-    cdef long long[::1] moment, thread
+    cdef signed char[::1] envelope, head, json
+    cdef long long[::1] moment, thread, utc
     cdef int[::1] site_slots, site_spans, file_slots, file_spans, file_of, line_of
     cdef Py_ssize_t n_sites, n_files
     cdef Py_ssize_t head_at, date_at, thread_at, thread_size
     cdef long long date_micros, last_thread, micros, thread_said
-    cdef int site_said
+    cdef int site_said, severity_said
 
     cpdef read(self, Py_ssize_t line)
     cdef _bind(self, object block)
@@ -26,9 +26,11 @@ cdef class HeaderReader:
     cdef Py_ssize_t _read(self, Py_ssize_t line) except -1 nogil
     @cython.locals(q=Py_ssize_t, stop=Py_ssize_t, body=Py_ssize_t)
     cdef Py_ssize_t _behind_prefix(self, Py_ssize_t p, Py_ssize_t e) except -3 nogil
-    @cython.locals(month="long long", day="long long", second="long long", micros=cython.int, q=Py_ssize_t, n=Py_ssize_t, t=Py_ssize_t, d=Py_ssize_t)
+    @cython.locals(month="long long", day="long long", second="long long", micros=cython.int, q=Py_ssize_t, n=Py_ssize_t, t=Py_ssize_t, d=Py_ssize_t, said=Py_ssize_t)
     cdef inline Py_ssize_t _header(self, Py_ssize_t p, Py_ssize_t e) except -3 nogil
-    @cython.locals(n=Py_ssize_t, place=Py_ssize_t, stop=Py_ssize_t, file=Py_ssize_t, code=Py_ssize_t)
-    cdef inline Py_ssize_t _site(self, Py_ssize_t p, Py_ssize_t e) except -3 nogil
+    @cython.locals(q=Py_ssize_t, d=Py_ssize_t, ms="long long", us="long long", n=Py_ssize_t, k=Py_ssize_t)
+    cdef Py_ssize_t _object(self, Py_ssize_t p, Py_ssize_t e) except -3 nogil
+    @cython.locals(place=Py_ssize_t, stop=Py_ssize_t, file=Py_ssize_t, code=Py_ssize_t)
+    cdef inline Py_ssize_t _site(self, Py_ssize_t p, Py_ssize_t n) except -3 nogil
 
 cdef int _severity(int c) noexcept nogil

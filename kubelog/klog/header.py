@@ -1,6 +1,7 @@
-"""line → header: severity, date, thread, source file and line of a klog line.
+"""line → header: severity, date, thread, source file and line of a klog line; of klog's JSON, what stands before its message.
 
-The scanner's hand-written reading of `[header]` in grammars/klog.toml; held equal to the reference by properties.
+The scanner's hand-written reading of `[header]` in grammars/klog.toml, and of `{"ts":…,"caller":…,"msg":…`; held equal to the
+reference by properties.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ except ImportError:
 
 # What the reading says where a dictionary has no room.
 _FULL = -2
+_WORDS = b'{"ts":callermsg,"v":'
+# Milliseconds of 1973: what is less are seconds, which klog never writes.
+_LEAST_MS = 100_000_000_000
 
 
 class HeaderReader:
@@ -29,8 +33,9 @@ class HeaderReader:
         self.lines = block.lines
         self.at, self.end, self.envelope, self.text_at = block.at, block.end, block.envelope, block.text_at
         self.head, self.moment, self.thread, self.site = block.head, block.moment, block.thread, block.site
-        self.body_at = block.body_at
-        self.head_at = 0
+        self.body_at, self.json, self.utc = block.body_at, block.json, block.utc
+        self.words = _WORDS
+        self.head_at = self.severity_said = 0
         # `MMDD hh:mm:ss.` of the header before, and what it says.
         self.date_at, self.date_micros = -1, 0
         # The blanks, number and blank of the thread of the header before.
@@ -58,7 +63,22 @@ class HeaderReader:
         while line < self.lines:
             p, e = self.text_at[line], self.end[line]
             body = -1
-            if e - self.at[line] <= MAX_LINE:
+            self.json[line] = 0
+            self.utc[line] = NONE
+            if e - self.at[line] <= MAX_LINE and ops.starts(self.b, p, e, self.words, 0, 6):
+                body = self._object(p, e)
+                if body == _FULL:
+                    return line
+                if body >= 0:
+                    self.head[line] = self.severity_said
+                    self.moment[line] = self.thread[line] = NONE
+                    self.site[line] = self.site_said
+                    self.body_at[line] = p
+                    self.json[line] = 1
+                    self.utc[line] = self.micros
+                    line += 1
+                    continue
+            elif e - self.at[line] <= MAX_LINE:
                 n = ops.first_of(self.b, p, e, self.pool, self.literals, self.before)
                 body = self._header(p + n if n > 0 else p, e)
                 if body == -1 and self.envelope[line] == BARE:
@@ -125,13 +145,54 @@ class HeaderReader:
             self.last_thread = self.thread_said = ops.number(self.b, t, d)
             self.thread_at, self.thread_size = q, d + 1 - q
             q = d + 1
-        return self._site(q, e)
-
-    def _site(self, p: int, e: int) -> int:
-        """`file:line] ` at p: where the message behind it begins; -1, or _FULL."""
-        n = ops.find(self.b, 93, p, e)
+        n = ops.find(self.b, 93, q, e)
         if n == e:
             return -1
+        said = self._site(q, n)
+        return said if said < 0 else ops.text_behind(self.b, n + 1, e)
+
+    def _object(self, p: int, e: int) -> int:
+        """Where the value of `msg` begins in the object at p; -1 where it is none of klog's, or _FULL."""
+        q = p + 6
+        d = ops.digits(self.b, q, e, 15)
+        ms = ops.number(self.b, q, d)
+        if d == q or ms < _LEAST_MS or d >= e:
+            return -1
+        us = 0
+        if self.b[d] == 46:
+            # A float: what stands behind the µs is its error.
+            q = d + 1
+            d = ops.digits(self.b, q, e, 18)
+            n = 0
+            while n < 3:
+                us = us * 10 + (self.b[q + n] - 48 if q + n < d else 0)
+                n += 1
+            if q + 3 < d and self.b[q + 3] >= 53:
+                us += 1
+        self.micros = ms * 1000 + us
+        self.site_said = -1
+        while d + 2 < e and self.b[d] == 44 and self.b[d + 1] == 34:
+            k = d + 2
+            n = ops.closing_quote(self.b, k, e)
+            q = n + 2
+            if q >= e or self.b[n + 1] != 58:
+                return -1
+            d = ops.value_end(self.b, q, e)
+            if n - k == 3 and ops.starts(self.b, k, n, self.words, 12, 3):
+                if self.b[q] != 34 or ops.closing_quote(self.b, q + 1, e) + 1 != d:
+                    return -1
+                self.severity_said = 0 if ops.starts(self.b, d, e, self.words, 15, 5) else 2
+                return q
+            if n - k == 6 and ops.starts(self.b, k, n, self.words, 6, 6) and self.b[q] == 34 and d - q > 2:
+                k = d - 1
+                while k > q + 1 and self.b[k - 1] != 47:
+                    k -= 1
+                if self._site(k, d - 1) == _FULL:
+                    return _FULL
+        return -1
+
+    def _site(self, p: int, n: int) -> int:
+        """Read `file:line`, which is self.b[p:n]: 0; -1 where it is none, or _FULL."""
         place = ops.lookup(self.site_slots, self.site_spans, self.b, self.b, p, n)
         if place < 0:
             stop = p
@@ -159,7 +220,7 @@ class HeaderReader:
             self.line_of[code] = ops.number(self.b, stop + 1, n)
             place = code
         self.site_said = place
-        return ops.text_behind(self.b, n + 1, e)
+        return 0
 
 
 def _severity(c: int) -> int:

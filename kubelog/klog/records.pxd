@@ -8,13 +8,14 @@ cdef int GAP, MAX_LINES, MAX_BYTES, _INDENT, _UNCLOSED, _STACKED
 cdef class Joiner:
     cdef object block
     cdef const unsigned char[::1] b
-    cdef const unsigned char[::1] pool
+    cdef const unsigned char[::1] pool, words
+    cdef bint has_pairs
     cdef const int[::1] literals, heads, stacks, blocks
     cdef Py_ssize_t lines, before, oldest, count, n_processes, n_lines
     cdef int[::1] first, last, members, size, follow, latest
     cdef signed char[::1] flags
     cdef int[::1] at, end, text_at, body_at, process
-    cdef signed char[::1] envelope, head
+    cdef signed char[::1] envelope, head, json
     cdef int[::1] r_first, r_member_first, r_members, r_start, r_first_stop, r_stop
     cdef signed char[::1] r_joined, r_verdict, r_reason
     cdef unsigned char[::1] arena
@@ -47,3 +48,6 @@ cdef class Joiner:
     cdef int _write(self, Py_ssize_t keep) except -1 nogil
     @cython.locals(line=Py_ssize_t, q=Py_ssize_t, p=Py_ssize_t, e=Py_ssize_t, first_stop=Py_ssize_t, stop=Py_ssize_t)
     cdef Py_ssize_t _join_body(self, Py_ssize_t record, Py_ssize_t at) except -1 nogil
+    @cython.locals(p=Py_ssize_t, e=Py_ssize_t, message=Py_ssize_t, message_end=Py_ssize_t, q=Py_ssize_t, turn=cython.int, k=Py_ssize_t, n=Py_ssize_t, v=Py_ssize_t)
+    cdef Py_ssize_t _write_object(self, Py_ssize_t line, Py_ssize_t at) except -1 nogil
+    cdef bint _is_header(self, Py_ssize_t k, Py_ssize_t n, Py_ssize_t v, Py_ssize_t e) except -1 nogil

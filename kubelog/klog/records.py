@@ -6,6 +6,9 @@ A line with a klog header begins a record. A line without one continues
   * without an envelope: the record of the line before, where that has a bare klog header, opened a block, or where this
     line is indented below a line with an envelope (journalctl indents by the width of its prefix).
 A line of more than 1 MiB is a record, and nothing behind it continues one before it.
+
+The body of klog's JSON is written as klog's text says it: `"msg" key=value key="value"`, or the bare message where it has no
+pairs. So whoever reads bodies knows one form.
 """
 
 from __future__ import annotations
@@ -35,6 +38,7 @@ except ImportError:
     from kubelog import uncompiled as cython
 
 _INDENT = 16
+_WORDS = b"msgtscaller"
 # What is known of a record: bits of `flags`.
 _UNCLOSED = 1  # inside a `=<` block
 _STACKED = 2  # inside a stack
@@ -57,6 +61,7 @@ class Joiner:
         self.follow = column("i", 0)  # a value a line: the next line of its record; -1
         self.latest = column("i", 0)  # a value a process: its last record; -1
         self.n_processes = 0
+        self.words, self.has_pairs = _WORDS, False
 
     def run(self) -> None:
         """Join the lines that were added."""
@@ -78,7 +83,7 @@ class Joiner:
     def _bind(self, block: Block) -> None:
         self.b, self.n_lines = block.data, block.lines
         self.at, self.end, self.text_at, self.body_at = block.at, block.end, block.text_at, block.body_at
-        self.envelope, self.head, self.process = block.envelope, block.head, block.process
+        self.envelope, self.head, self.process, self.json = block.envelope, block.head, block.process, block.json
 
     def _run(self) -> int:
         line, before = self.lines, self.before
@@ -228,7 +233,7 @@ class Joiner:
         size = 0
         record = 0
         while record < keep:
-            if self.members[record] > 1:
+            if self.members[record] > 1 or self.json[self.first[record]]:
                 size += self.size[record] + self.members[record]
             record += 1
         return size
@@ -257,7 +262,7 @@ class Joiner:
             self.r_joined[record] = 0
             self.r_members[member] = line
             member += 1
-            if self.members[record] > 1:
+            if self.members[record] > 1 or self.json[line]:
                 arena = self._join_body(record, arena)
                 line = self.follow[line]
                 while line >= 0:
@@ -271,8 +276,13 @@ class Joiner:
     def _join_body(self, record: int, at: int) -> int:
         """Put the texts of a record's lines behind one another; where they end. Blank lines at its end are left out."""
         line = self.first[record]
-        q = ops.copy(self.arena, at, self.b, self.body_at[line], self.end[line])
-        first_stop = stop = q
+        if self.json[line]:
+            q = self._write_object(line, at)
+            self.r_verdict[record] = STRUCTURED if self.has_pairs else HEADER
+            first_stop = q if self.has_pairs else ops.find(self.arena, 10, at, q)
+        else:
+            q = first_stop = ops.copy(self.arena, at, self.b, self.body_at[line], self.end[line])
+        stop = q
         line = self.follow[line]
         while line >= 0:
             self.arena[q] = 10
@@ -283,8 +293,51 @@ class Joiner:
             if p < e:
                 stop = q
             line = self.follow[line]
-        if stop == first_stop:
+        if stop == first_stop and not self.json[self.first[record]]:
             return at
         self.r_start[record], self.r_first_stop[record], self.r_stop[record] = at, first_stop, stop
         self.r_joined[record] = 1
         return q
+
+    def _write_object(self, line: int, at: int) -> int:
+        """Write what a line's object says as klog's text says it; where that ends. `has_pairs` is whether it has any."""
+        p, e = self.body_at[line] + 1, self.end[line]
+        message = message_end = -1
+        self.has_pairs = False
+        q = at
+        # First the message, wherever it stands.
+        turn = 0
+        while turn < 2:
+            p = self.body_at[line] + 1
+            while p < e and self.b[p] == 34:
+                k = p + 1
+                n = ops.closing_quote(self.b, k, e)
+                v = n + 2
+                if v >= e or self.b[n + 1] != 58:
+                    break
+                p = ops.value_end(self.b, v, e)
+                if v == message or (message < 0 and n - k == 3 and ops.starts(self.b, k, n, self.words, 0, 3)):
+                    message, message_end = v, p
+                elif not self._is_header(k, n, v, p):
+                    self.has_pairs = True
+                    if turn == 1:
+                        self.arena[q] = 32
+                        q = ops.copy(self.arena, q + 1, self.b, k, n)
+                        self.arena[q] = 61
+                        q = ops.copy(self.arena, q + 1, self.b, v, p)
+                if p < e and self.b[p] == 44:
+                    p += 1
+            if turn == 0:
+                if not self.has_pairs:
+                    return ops.unescape(self.arena, at, self.b, message + 1, message_end - 1)
+                q = ops.copy(self.arena, at, self.b, message, message_end)
+            turn += 1
+        return q
+
+    def _is_header(self, k: int, n: int, v: int, e: int) -> bool:
+        """Whether a member of an object is what a text's header says: `ts`, `caller`, or `v` with its number."""
+        if n - k == 1:
+            return self.b[k] == 118 and ops.digits(self.b, v, e, 9) == e
+        if n - k == 2:
+            return ops.starts(self.b, k, n, self.words, 3, 2)
+        return n - k == 6 and ops.starts(self.b, k, n, self.words, 5, 6)

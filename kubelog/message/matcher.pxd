@@ -14,7 +14,7 @@ cdef class Matcher:
     cdef Py_ssize_t rows
     cdef int[::1] first, process, site, unit_of, file_of, unit_spans, file_spans
     cdef int[::1] start, first_stop, stop, kind, span_first, message_end, pair_first, pairs, spans
-    cdef signed char[::1] joined, verdict, reason
+    cdef signed char[::1] joined, verdict, reason, json
     cdef int[::1] hint, deepest
     cdef Py_ssize_t count, at
 
@@ -22,10 +22,14 @@ cdef class Matcher:
     cpdef read(self)
     @cython.locals(kind=Py_ssize_t)
     cdef Py_ssize_t _read(self, Py_ssize_t row) except -1 nogil
-    @cython.locals(verdict=cython.int)
+    @cython.locals(verdict=cython.int, kind=Py_ssize_t)
     cdef Py_ssize_t _kind(self, Py_ssize_t row, Py_ssize_t p, Py_ssize_t first_end, Py_ssize_t e) except -3 nogil
-    @cython.locals(q=Py_ssize_t, message=Py_ssize_t, i=Py_ssize_t, stop=Py_ssize_t, number=Py_ssize_t)
+    @cython.locals(number=Py_ssize_t)
     cdef inline Py_ssize_t _structured(self, Py_ssize_t row, Py_ssize_t p, Py_ssize_t e) except -3 nogil
+    @cython.locals(message=Py_ssize_t, i=Py_ssize_t, stop=Py_ssize_t, number=Py_ssize_t)
+    cdef inline Py_ssize_t _message(self, Py_ssize_t row, Py_ssize_t p, Py_ssize_t e, bint quoted) except -3 nogil
+    @cython.locals(number=Py_ssize_t)
+    cdef Py_ssize_t _said(self, Py_ssize_t p, Py_ssize_t e) except -3 with gil
     cdef inline Py_ssize_t names_at(self, Py_ssize_t number, Py_ssize_t column) except -2 nogil
     @cython.locals(at=Py_ssize_t, i=Py_ssize_t, expected=Py_ssize_t, pair=Py_ssize_t, k=Py_ssize_t, size=Py_ssize_t, tried=Py_ssize_t, literal=Py_ssize_t)
     cdef inline bint _fields(self, Py_ssize_t row, Py_ssize_t p, Py_ssize_t first, Py_ssize_t n) except -1 nogil

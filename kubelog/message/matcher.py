@@ -59,7 +59,7 @@ class Matcher:
         self.line_wordings, self.message_ends = program.lines, program.message_ends
         self.message_slots, self.message_spans, self.escaped = messages.slots, messages.spans, messages.numbers
         self.rows = block.rows
-        self.first, self.process, self.site = block.first, block.process, block.site
+        self.first, self.process, self.site, self.json = block.first, block.process, block.site, block.json
         self.unit_of, self.file_of = block.unit_of, block.file_of
         self.unit_spans, self.file_spans = block.units.spans, block.files.spans
         self.start, self.first_stop, self.stop, self.joined = block.start, block.first_stop, block.stop, block.joined
@@ -109,6 +109,11 @@ class Matcher:
         if verdict == STRUCTURED:
             return self._structured(row, p, e)
         if verdict == HEADER:
+            if self.json[self.first[row]]:
+                # A message without pairs does not tell which style it is of.
+                kind = self._message(row, p, e, False)
+                if kind >= 0:
+                    return kind if self._fields(row, p, self.names_at(kind, 7), self.names_at(kind, 8)) else _FULL
             return self._text(row, p, first_end, e, False)
         if verdict == PLAIN:
             return self._text(row, p, first_end, e, True)
@@ -117,12 +122,18 @@ class Matcher:
         return -1
 
     def _structured(self, row: int, p: int, e: int) -> int:
-        q = p + self.message_end[row] - 1
-        message = ops.lookup(self.message_slots, self.message_spans, self.pool, self.b, p + 1, q)
+        number = self._message(row, p + 1, p + self.message_end[row] - 1, True)
+        if number < 0:
+            return -1
+        return number if self._fields(row, p, self.names_at(number, 7), self.names_at(number, 8)) else _FULL
+
+    def _message(self, row: int, p: int, e: int, quoted: bool) -> int:
+        """The wording with pairs whose message is self.b[p:e], or says what that is quoted; -1."""
+        message = ops.lookup(self.message_slots, self.message_spans, self.pool, self.b, p, e)
         if message < 0:
-            if ops.find(self.b, 92, p + 1, q) == q:
+            if ops.find(self.b, 92, p, e) == e:
                 return -1
-            message = self._escaped(p, q + 1)
+            message = self._escaped(p - 1, e + 1) if quoted else self._said(p, e)
             if message < 0:
                 return -1
         i = self.message_ends[2 * message]
@@ -133,7 +144,7 @@ class Matcher:
                 number = self.ends[i]
                 break
             i += 1
-        return number if self._fields(row, p, self.names_at(number, 7), self.names_at(number, 8)) else _FULL
+        return number
 
     def names_at(self, number: int, column: int) -> int:
         return self.wordings[WORDING * number + column]
@@ -172,6 +183,11 @@ class Matcher:
     def _escaped(self, p: int, e: int) -> int:
         """The number of a quoted message that holds escapes, or -1."""
         number: int = self.escaped.get(unquote(bytes(self.b[p:e])), -1)
+        return number
+
+    def _said(self, p: int, e: int) -> int:
+        """The number of a message that is no quotation and has backslashes, or -1."""
+        number: int = self.escaped.get(bytes(self.b[p:e]), -1)
         return number
 
     def _named(self, row: int, number: int, program: bool) -> bool:
