@@ -277,7 +277,7 @@ _CALLER = re.compile(r"(?:.*/)?([^ \t:/]+:\d{1,9})")
 def reference_json(text: str) -> tuple[int, str, tuple[int, int] | None] | None:
     """Time in µs, severity and the place of `file:line` of an object that klog wrote; None where it is none."""
     read = re.match(r'\{"ts":(\d{1,15})(?:\.(\d{0,18}))?(?=,)', text, re.ASCII)
-    if not read or int(read[1]) < 100_000_000_000:
+    if not read or not 100_000_000_000 <= int(read[1]) <= 250_000_000_000_000:
         return None
     digits = (read[2] or "").ljust(3, "0")
     us = int(read[1]) * 1000 + int(digits[:3]) + (digits[3:4] >= "5")

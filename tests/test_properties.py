@@ -7,6 +7,7 @@ lines of several units that stand between each other.
 from __future__ import annotations
 
 import datetime
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -130,7 +131,38 @@ structured = st.builds(
 )
 free = st.sampled_from([sample.body.encode() for sample in GRAMMAR.samples])
 bodies = st.one_of(structured, edited(free), noise)
-built = st.builds(lambda a, b, c: a + b + c, st.just(b"") | envelopes, st.just(b"") | headers, bodies)
+# klog's JSON, and what is nearly that.
+messages = st.sampled_from([w.message.decode() for w in GRAMMAR.wordings if w.style == "pairs"] + [s.body for s in GRAMMAR.samples])
+objects = st.builds(
+    lambda time, members, end: (f'{{"ts":{time}' + "".join(f",{member}" for member in members) + end).encode(),
+    either(
+        st.floats(1e12, 2e12).map(lambda ms: f"{ms:.4f}".rstrip("0").rstrip(".")), "1", "99999999999", "100000000000", '"1"', "-1",
+        "1580306777043.9995", "1580306777043.", "1580306777043.12349", "1e12", "9" * 16, "",
+    ),
+    st.lists(
+        st.one_of(
+            (messages | st.text(max_size=6)).map(lambda text: f'"msg":{json.dumps(text)}'),
+            messages.map(lambda text: f'"msg":{json.dumps(text, ensure_ascii=False)}'),
+            st.sampled_from(
+                ["x/a.go:1", "eviction/eviction_manager.go:338", "a.go", "a b.go:1", "/:1", "x/a.go:1234567890", "é/é.go:2"]
+            ).map(lambda text: f'"caller":"{text}"'),
+            st.sampled_from(['"v":0', '"v":10', '"v":"a"', '"v":1.5', '"logger":"a.b"', '"err":"a \\"b\\"\\n"', '"":1', '"a":', "a:1", '"a"', '"a":"', "["]),
+            st.builds(
+                lambda key, value: f"{json.dumps(key)}:{json.dumps(value)}",
+                st.sampled_from(["pod", "a b", "resourceName", "nodeCondition", "pods", "msg", "ts", "caller", "v", 'a"b', "a=b"]),
+                st.recursive(
+                    st.text(max_size=4) | st.integers() | st.booleans() | st.none(),
+                    lambda one: st.lists(one, max_size=2) | st.dictionaries(st.text(max_size=2), one, max_size=2),
+                ),
+            ),
+        ),
+        max_size=5,
+    ),
+    either(st.just("}"), "", "},", "} x", "]"),
+)  # fmt: skip
+built = st.builds(
+    lambda a, b, c: a + b + c, st.just(b"") | envelopes, st.just(b"") | headers, bodies
+) | st.builds(lambda a, b: a + b, st.just(b"") | envelopes, objects | edited(objects))
 lines = st.one_of(edited(st.sampled_from(SAMPLES)), edited(st.sampled_from(REAL)), built, built, noise)
 logs = st.lists(st.tuples(lines, either(st.just("\n"), "\r\n", "", "\n\n")), max_size=6).map(
     lambda parts: b"".join(line + end.encode() for line, end in parts)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
 
 from kubelog.grammar.compile import Table
 from kubelog.ingest.block import LINE_TOO_LONG, MAX_LINE, NONE, REASONS, SEVERITIES, STRUCTURED, TYPED, VERDICTS, Block
-from kubelog.ingest.calendar import local_text, micros
+from kubelog.ingest.calendar import local_text, micros, to_datetime
 from kubelog.ingest.clock import TABLE, TIME_SOURCES, YEAR_SOURCES, Clock
 from kubelog.klog import values
 from kubelog.klog.values import PodRef
@@ -137,7 +137,7 @@ class RecordMaker:
         if pid == NONE:
             pid = block.thread[line]
         time = block.time[row]
-        shown = self.clock.shown(time)
+        shown = self._shown(block, line, time)
         event = None
         if self.table.entries[number].style == "line":
             spans = block.spans_of(row)
@@ -157,6 +157,12 @@ class RecordMaker:
         )  # fmt: skip
         return cls(seen=seen, **fields) if event is None else msgspec.structs.replace(event, seen=seen), problem
 
+    def _shown(self, block: Block, line: int, time: int) -> datetime | None:
+        """A time as users see it. Of no zone but that of the line itself, if that says one."""
+        if time != NONE and self.clock.zone is None and block.utc[line] != NONE:
+            return to_datetime(time, UTC)
+        return self.clock.shown(time)
+
     def record(self, block: Block, row: int) -> Record:
         line = block.first[row]
         b, p, _, e = block.body(row)
@@ -171,7 +177,7 @@ class RecordMaker:
             message, found = values.unquote(body[: block.message_end[row]]), self._pairs(body, block.pairs_of(row))
         text = values.text(message)
         time, source = block.time[row], block.time_source[row]
-        shown = self.clock.shown(time)
+        shown = self._shown(block, line, time)
         if event is not None and kind >= 0 and self.table.entries[kind].style == "line":
             shown, source = event.seen.time, TABLE if event.seen.time else 0
         moment = block.since_year[row]
