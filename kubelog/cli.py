@@ -169,26 +169,37 @@ def _parser(arguments: list[str]) -> _Parser:
         "explain", commands.explain, "Stage by stage how a line is read.", "kubelog explain 'W1016 09:50:55.056703 …'",
         "text json", _explain_options, "",
     )  # fmt: skip
-    help_ = "Check, list and show grammars."
+    help_ = "Check, list, show, draw and draft grammars."
     grammar = subcommands.add_parser("grammar", help=help_, description=help_, allow_abbrev=False, formatter_class=_Help)
     if "grammar" in arguments:
         _grammar_verbs(grammar)
     return parser
 
 
+_GRAMMAR_EXAMPLES = {
+    "show": "show EvictionPodEvicted",
+    "draft": "draft 'E1016 09:50:55.056703 …' > mine/disk.toml",
+    "diagram": "diagram EvictionPodEvicted --to evicted.html",
+}
+
+
 def _grammar_verbs(grammar: argparse.ArgumentParser) -> None:
     verbs = grammar.add_subparsers(dest="verb", metavar="VERB", required=True, parser_class=_Parser)
-    for name, run, help_, argument in (
-        ("check", commands.grammar_check, "Read grammars and run their samples on both engines.", "PATH"),
-        ("list", commands.grammar_list, "The events, and how many wordings each has.", ""),
-        ("show", commands.grammar_show, "An event: what it means, its fields and wordings.", "EVENT"),
+    for name, run, help_, argument, formats in (
+        ("check", commands.grammar_check, "Read grammars and run their samples on both engines.", "PATH", "text json"),
+        ("list", commands.grammar_list, "The events, and how many wordings each has.", "", "text json"),
+        ("show", commands.grammar_show, "An event: what it means, its fields and wordings.", "EVENT", "text json"),
+        ("draft", commands.grammar_draft, "A wording for a line, or a signature, that no grammar reads.", "LINE", "text json"),
+        ("diagram", commands.grammar_diagram, "Railroad diagrams of the wordings, as HTML.", "EVENT", "html json"),
     ):
-        epilog = f"example: kubelog grammar {name}"
+        epilog = f"example: kubelog grammar {_GRAMMAR_EXAMPLES.get(name, name)}"
         verb = verbs.add_parser(name, help=help_, description=help_, epilog=epilog, allow_abbrev=False, formatter_class=_Help)
         verb.set_defaults(run=run)
-        _output_options(verb, "text json")
-        if argument:
-            verb.add_argument("what", nargs="?" if name == "check" else None, metavar=argument)
+        _output_options(verb, formats)
+        if name == "draft":
+            verb.add_argument("what", nargs="?", default="-", metavar="LINE", help="a line or a signature; - for standard input")
+        elif argument:
+            verb.add_argument("what", nargs=None if name == "show" else "?", metavar=argument)
 
 
 def _output_options(one: argparse.ArgumentParser, formats: str) -> None:

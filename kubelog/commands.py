@@ -334,6 +334,25 @@ def grammar_check(options: argparse.Namespace, out: Out) -> int:
     return USAGE if problems else OK
 
 
+def grammar_draft(options: argparse.Namespace, out: Out) -> int:
+    from kubelog.draft import draft
+
+    line = sys.stdin.buffer.read() if options.what == "-" else os.fsencode(options.what)
+    found = draft(line, _reference(options.grammar))
+    if found.known:
+        complain(f"the line is read already, as {found.known}")
+    out.text(escape.json(found.to_dict(), indent=True) if options.output == "json" else found.toml.removesuffix("\n"))
+    return OK
+
+
+def grammar_diagram(options: argparse.Namespace, out: Out) -> int:
+    from kubelog.grammar import diagram
+
+    html = diagram.html(_reference(options.grammar).reference, options.what)
+    out.text(escape.json({"event": options.what, "html": html}, indent=True) if options.output == "json" else html)
+    return OK
+
+
 def grammar_list(options: argparse.Namespace, out: Out) -> int:
     from kubelog.pipeline import load_grammar
     from kubelog.view import grammars

@@ -173,7 +173,8 @@ class Log:
     def to_arrow(self) -> pa.Table:
         """A row a record: the columns of `parse -o jsonl`; path, line and offset instead of origin, no fields and pairs.
 
-        Times are µs, aware where the zone is known; texts are string views into the input's bytes, names dictionaries.
+        Times are µs, aware where the zone is given, else local, or UTC where the line says that. Texts are string views into the
+        input's bytes, names dictionaries.
         """
         from kubelog.message.table import arrow
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import keyword
 import re
 import tomllib
 from collections.abc import Mapping
@@ -12,6 +13,9 @@ from typing import Any
 from kubelog.errors import GrammarError
 from kubelog.grammar.notation import NotationError, parse_pattern, suggest
 from kubelog.grammar.tree import LEXICAL_TYPES, LINE_TYPES, VALUE_TYPES, Grammar, Pattern, Sample, Vocabulary, Wording
+
+# What every event has: no field is called so.
+RESERVED = frozenset("derive fields kind raw seen time written".split())
 
 
 class GrammarFile:
@@ -89,8 +93,8 @@ class GrammarFile:
                     raise self.error(
                         *self.place(line, str(type_)), f"{type_!r} is not a hole type", suggest(str(type_), VALUE_TYPES)
                     )
-                if not re.fullmatch(r"[a-z][a-z0-9_]*", field) or field == "seen":
-                    raise self.error(*self.place(line, field), f"{field!r} cannot be a field's name")
+                if not re.fullmatch(r"[a-z][a-z0-9_]*", field) or field in RESERVED or keyword.iskeyword(field):
+                    raise self.error(*self.place(line, field), f"{field!r} cannot be a field's name", "take a name like pod or elapsed_s")
             if name in (vocabulary or ()):
                 raise self.error(line, column, f"the event {name!r} is one of the vocabulary", "use another name")
             if name in self.grammar.events:

@@ -107,16 +107,19 @@ class Reference:
             if not isinstance(part, Hole):
                 steps.append(self._fixed(part).suppress())
             elif part.type == "quoted":
-                steps.append(_located(_regex(r'"(?:[^"\\]|\\[\s\S])*"'), part.name))
+                quoted = _regex(r'"(?:[^"\\]|\\[\s\S])*"').set_name(f"{{{part.name}:{part.type}}}")
+                steps.append(_located(quoted, part.name))
             else:
                 behind = []
                 for following in parts[number + 1 :]:
                     if isinstance(following, Hole):
                         break
                     behind.append(self._fixed(following))
-                if number + 1 + len(behind) == len(parts):
+                ends = number + 1 + len(behind) == len(parts)
+                if ends:
                     behind.append(pp.StringEnd().leave_whitespace())
-                skip = pp.SkipTo(pp.And(behind).leave_whitespace()).leave_whitespace()
+                skip = pp.SkipTo(pp.And(behind).leave_whitespace()).leave_whitespace().set_name(f"{{{part.name}:{part.type}}}")
+                skip.errmsg = f"{skip.name} and then {behind[0].name}" + (" at the end" if ends else "")
                 steps.append(_located(skip, part.name))
         steps.append(pp.StringEnd().leave_whitespace().suppress())
         return pp.And(steps).leave_whitespace().parse_with_tabs()
@@ -125,7 +128,7 @@ class Reference:
         if isinstance(part, Literal):
             return _literal(part.text)
         assert isinstance(part, Blanks)
-        return _regex(rf"[ \t]{{{part.least},}}(?![ \t])")
+        return _regex(rf"[ \t]{{{part.least},}}(?![ \t])").set_name("blanks")
 
     def _pairs(self) -> pp.ParserElement:
         """The pairs behind a structured message; the notation stands in klog/pairs.py."""
