@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from kubelog.grammar.tree import Grammar, Pattern, Vocabulary, Wording
 
 # The layout below; a shipped table of another layout is not read.
-LAYOUT = 3
+LAYOUT = 4
 # The brackets of a value nest no deeper; what does is read as text, by both engines.
 MAX_DEPTH = 40
 
@@ -58,6 +58,7 @@ class Table(msgspec.Struct, array_like=True):
     before: list[int]
     heads: list[int]
     stacks: list[int]
+    crashes: list[int]
     blocks: list[int]
     two_words: list[int]  # first words, lower case, of months' names of two
     # Patterns: ops[i], ops[i + 1] is one step; a literal's argument is its number, a run of blanks' its least length.
@@ -84,7 +85,7 @@ class Program:
 
         self.pool, self.literals = table.pool, ints(table.literals)
         self.before, self.heads, self.stacks, self.blocks = map(ints, (table.before, table.heads, table.stacks, table.blocks))
-        self.two_words = ints(table.two_words)
+        self.two_words, self.crashes = ints(table.two_words), ints(table.crashes)
         self.ops, self.nodes, self.edges, self.ends = map(ints, (table.ops, table.nodes, table.edges, table.ends))
         self.wordings, self.names, self.lines = map(ints, (table.wordings, table.names, table.lines))
         self.messages, self.message_ends = ints(table.messages), ints(table.message_ends)
@@ -97,12 +98,13 @@ def compile_grammar(grammar: Grammar) -> Table:
         builder.add(number, wording)
     builder.trie()
     before, heads = builder.literals_of(grammar.before), builder.literals_of(grammar.heads)
-    stacks, blocks = builder.literals_of(grammar.stacks), builder.literals_of(grammar.blocks)
+    stacks, crashes = builder.literals_of(grammar.stacks), builder.literals_of(grammar.crashes)
+    blocks = builder.literals_of(grammar.blocks)
     two_words = builder.literals_of(sorted({name.split(" ")[0].encode() for name in grammar.months if " " in name}))
     messages, message_ends = builder.literals_of(builder.messages), builder.message_ends()
     return Table(
         LAYOUT, grammar.digest, builder.entries, grammar.months, grammar.events, bytes(builder.pool), builder.literals,
-        before, heads, stacks, blocks, two_words, builder.ops, builder.nodes, builder.edges, builder.ends, builder.wordings,
+        before, heads, stacks, crashes, blocks, two_words, builder.ops, builder.nodes, builder.edges, builder.ends, builder.wordings,
         builder.names, messages, message_ends, builder.lines,
     )  # fmt: skip
 

@@ -134,6 +134,7 @@ class GrammarFile:
         for table, key, target in (
             ("continuation", "heads", grammar.heads),
             ("continuation", "stacks", grammar.stacks),
+            ("continuation", "crashes", grammar.crashes),
             ("block", "heads", grammar.blocks),
         ):
             line, _ = self.place_of_table(table)

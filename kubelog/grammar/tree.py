@@ -129,6 +129,7 @@ class Grammar(msgspec.Struct):
     envelopes: dict[str, list[Pattern]] = {}
     heads: list[bytes] = []
     stacks: list[bytes] = []
+    crashes: list[bytes] = []
     blocks: list[bytes] = []
     months: dict[str, int] = {}
     events: dict[str, dict[str, str]] = {}

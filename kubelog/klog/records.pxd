@@ -10,7 +10,7 @@ cdef class Joiner:
     cdef const unsigned char[::1] b
     cdef const unsigned char[::1] pool, words
     cdef bint has_pairs
-    cdef const int[::1] literals, heads, stacks, blocks
+    cdef const int[::1] literals, heads, stacks, blocks, crashes
     cdef Py_ssize_t lines, before, oldest, count, n_processes, n_lines
     cdef int[::1] first, last, members, size, follow, latest
     cdef signed char[::1] flags
@@ -30,6 +30,8 @@ cdef class Joiner:
     cdef int _join(self, Py_ssize_t record, Py_ssize_t line) except -1 nogil
     @cython.locals(e=Py_ssize_t)
     cdef inline bint _opens_block(self, Py_ssize_t line) except -1 nogil
+    @cython.locals(p=Py_ssize_t, e=Py_ssize_t)
+    cdef inline bint _crashes(self, Py_ssize_t line) except -1 nogil
     cdef inline bint _closed(self, Py_ssize_t record) except -1 nogil
     @cython.locals(p=Py_ssize_t, e=Py_ssize_t)
     cdef Py_ssize_t _continued(self, Py_ssize_t line, Py_ssize_t record) except -2 nogil

@@ -4,7 +4,8 @@ A line with a klog header begins a record. A line without one continues
   * under an envelope: the record of the same process, where the text looks like a continuation or stands in a stack
     (journald gives every line of a message an entry of its own) and not more than GAP lines lie between;
   * without an envelope: the record of the line before, where that has a bare klog header, opened a block, or where this
-    line is indented below a line with an envelope (journalctl indents by the width of its prefix).
+    line is indented below a line with an envelope (journalctl indents by the width of its prefix);
+  * likewise what Go's runtime wrote before it gave up (`panic: …`), which has no header itself.
 A line of more than 1 MiB is a record, and nothing behind it continues one before it.
 
 The body of klog's JSON is written as klog's text says it: `"msg" key=value key="value"`, or the bare message where it has no
@@ -50,7 +51,7 @@ class Joiner:
     def __init__(self, program: Program, block: Block) -> None:
         self.block, self.b = block, block.data
         self.pool, self.literals = program.pool, program.literals
-        self.heads, self.stacks, self.blocks = program.heads, program.stacks, program.blocks
+        self.heads, self.stacks, self.blocks, self.crashes = program.heads, program.stacks, program.blocks, program.crashes
         self.lines = 0  # joined so far
         self.before = -1  # the record of the last of them
         self.oldest = 0  # records before this one are continued no more
@@ -119,6 +120,8 @@ class Joiner:
         self.members[record] = 1
         self.size[record] = self.at[line + 1] - self.at[line]
         self.flags[record] = _UNCLOSED if self._opens_block(line) else 0
+        if self.head[line] < 0 and self._crashes(line):
+            self.flags[record] = _STACKED
         self.follow[line] = -1
         return record
 
@@ -141,13 +144,20 @@ class Joiner:
         e = self.end[line]
         return e - self.text_at[line] >= 2 and self.b[e - 1] == 60 and self.b[e - 2] == 61
 
+    def _crashes(self, line: int) -> bool:
+        """Whether a line without a header begins what Go's runtime says before it gives up."""
+        p, e = self.text_at[line], self.end[line]
+        return e - self.at[line] <= MAX_LINE and ops.first_of(self.b, p, e, self.pool, self.literals, self.crashes) >= 0
+
     def _closed(self, record: int) -> bool:
         """Whether a record cannot grow any more."""
         return record < self.oldest or self.members[record] >= MAX_LINES or self.size[record] >= MAX_BYTES
 
     def _continued(self, line: int, record: int) -> int:
         """The record that a line with an envelope and no header continues, or -1."""
-        if record < 0 or self.head[self.first[record]] < 0 or line - self.last[record] > GAP or self._closed(record):
+        if record < 0 or line - self.last[record] > GAP or self._closed(record):
+            return -1
+        if self.head[self.first[record]] < 0 and self.flags[record] & _STACKED == 0:
             return -1
         p, e = self.text_at[line], self.end[line]
         if self.flags[record] != 0 or (p < e and (self.b[p] == 32 or self.b[p] == 9)):
@@ -165,7 +175,7 @@ class Joiner:
             return record if indent >= _INDENT or (indent > 0 and p + indent < e and self.head[line] < 0) else -1
         if self.head[line] >= 0:
             return -1
-        if self.head[first] >= 0:
+        if self.head[first] >= 0 or self.flags[record] & _STACKED:
             return record
         if indent > 0 and p + indent < e:
             if ops.first_of(self.b, self.at[first], self.end[first], self.pool, self.literals, self.blocks) >= 0:
@@ -217,7 +227,7 @@ class Joiner:
             record = self.latest[process]
             process += 1
             if record >= self.oldest and record < keep:
-                if self.lines - self.last[record] <= GAP and self.head[self.first[record]] >= 0:
+                if self.lines - self.last[record] <= GAP and (self.head[self.first[record]] >= 0 or self.flags[record] & _STACKED):
                     keep = record
         line = self.first[keep]
         # An earlier record's lines may stand behind the first of a later one.
