@@ -232,12 +232,9 @@ class ReferenceEngine:
             return HEADER, -1, array("i")
         for pair in pairs:
             out.extend(end + place for place in pair)
-        wanted = unquote(message.encode("latin-1"))
-        same = [n for n in self.reference.order("pairs", file) if self.reference.grammar.wordings[n].message == wanted]
-        if not same:
+        number = self._message(message[1:-1], file, True)
+        if number < 0:
             return STRUCTURED, -1, array("i")
-        named = [n for n in same if file in self.reference.grammar.wordings[n].files]
-        number = (named or same)[0]
         spans = array("i")
         for key in self.reference.grammar.wordings[number].fields.values():
             found = (-1, -1)
@@ -249,11 +246,18 @@ class ReferenceEngine:
 
     def _unpaired(self, message: str, file: str) -> tuple[int, array[int]]:
         """The wording with pairs that says this, none of which the line gives."""
-        wanted = message.encode("latin-1")
-        wordings = self.reference.grammar.wordings
-        same = [n for n in self.reference.order("pairs", file) if wordings[n].message == wanted]
-        number = next((n for n in same if file in wordings[n].files), same[0] if same else -1)
-        return number, array("i", [-1, -1] * (len(wordings[number].fields) if number >= 0 else 0))
+        number = self._message(message, file, False)
+        return number, array("i", [-1, -1] * (len(self.reference.grammar.wordings[number].fields) if number >= 0 else 0))
+
+    def _message(self, message: str, file: str, quoted: bool) -> int:
+        """The wording with pairs of a message, with or without a logger's name in front (`name/name: message`); -1."""
+        wordings, named = self.reference.grammar.wordings, re.match(r"[^ \t\n:]+: ", message)
+        for text in (message, message[named.end() :] if named else message):
+            wanted = unquote(f'"{text}"'.encode("latin-1")) if quoted else text.encode("latin-1")
+            same = [n for n in self.reference.order("pairs", file) if wordings[n].message == wanted]
+            if same:
+                return next((n for n in same if file in wordings[n].files), same[0])
+        return -1
 
     def _best(self, style: str, first: str, whole: str, file: str, program: str | None) -> tuple[int, array[int]]:
         for number, spans in self.reference.message(style, first, whole, file, program):

@@ -119,7 +119,12 @@ pair_values = st.one_of(
 )
 structured = st.builds(
     lambda message, pairs: (f'"{message}"' + "".join(f"{blank}{key}={value}" for blank, key, value in pairs)).encode(),
-    st.sampled_from([w.message.decode() for w in GRAMMAR.wordings if w.style == "pairs"]) | st.text('ab\\"', max_size=4),
+    st.builds(
+        "{}{}".format,
+        either(st.just(""), "a/b: ", "UnhandledError: ", "a b: ", ": ", "a:", "a\\tb: ", "é: "),
+        st.sampled_from([w.message.decode() for w in GRAMMAR.wordings if w.style == "pairs"]),
+    )
+    | st.text('ab\\"', max_size=4),
     st.lists(
         st.tuples(
             either(st.just(" "), "", "  ", "\t"),

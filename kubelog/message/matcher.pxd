@@ -26,15 +26,15 @@ cdef class Matcher:
     cdef Py_ssize_t _kind(self, Py_ssize_t row, Py_ssize_t p, Py_ssize_t first_end, Py_ssize_t e) except -3 nogil
     @cython.locals(number=Py_ssize_t)
     cdef inline Py_ssize_t _structured(self, Py_ssize_t row, Py_ssize_t p, Py_ssize_t e) except -3 nogil
-    @cython.locals(message=Py_ssize_t, i=Py_ssize_t, stop=Py_ssize_t, number=Py_ssize_t)
+    @cython.locals(message=Py_ssize_t, q=Py_ssize_t, i=Py_ssize_t, stop=Py_ssize_t, number=Py_ssize_t)
     cdef inline Py_ssize_t _message(self, Py_ssize_t row, Py_ssize_t p, Py_ssize_t e, bint quoted) except -3 nogil
     @cython.locals(number=Py_ssize_t)
-    cdef Py_ssize_t _said(self, Py_ssize_t p, Py_ssize_t e) except -3 with gil
+    cdef inline Py_ssize_t _literal(self, Py_ssize_t p, Py_ssize_t e, bint quoted) except -3 nogil
     cdef inline Py_ssize_t names_at(self, Py_ssize_t number, Py_ssize_t column) except -2 nogil
     @cython.locals(at=Py_ssize_t, i=Py_ssize_t, expected=Py_ssize_t, pair=Py_ssize_t, k=Py_ssize_t, size=Py_ssize_t, tried=Py_ssize_t, literal=Py_ssize_t)
     cdef inline bint _fields(self, Py_ssize_t row, Py_ssize_t p, Py_ssize_t first, Py_ssize_t n) except -1 nogil
     @cython.locals(number=Py_ssize_t)
-    cdef Py_ssize_t _escaped(self, Py_ssize_t p, Py_ssize_t e) except -3 with gil
+    cdef Py_ssize_t _escaped(self, Py_ssize_t p, Py_ssize_t e, bint quoted) except -3 with gil
     @cython.locals(i=Py_ssize_t, stop=Py_ssize_t, line=Py_ssize_t, unit=Py_ssize_t, file=Py_ssize_t, p=Py_ssize_t, e=Py_ssize_t, n=Py_ssize_t)
     cdef bint _named(self, Py_ssize_t row, Py_ssize_t number, bint program) except -1 nogil
     @cython.locals(site=Py_ssize_t, node=Py_ssize_t, kind=Py_ssize_t)

@@ -128,12 +128,16 @@ class Matcher:
         return number if self._fields(row, p, self.names_at(number, 7), self.names_at(number, 8)) else _FULL
 
     def _message(self, row: int, p: int, e: int, quoted: bool) -> int:
-        """The wording with pairs whose message is self.b[p:e], or says what that is quoted; -1."""
-        message = ops.lookup(self.message_slots, self.message_spans, self.pool, self.b, p, e)
+        """The wording with pairs whose message is self.b[p:e], quoted or not; -1.
+
+        klog 2.50 to 2.100 write a logger's name in front: `name/name: message`.
+        """
+        message = self._literal(p, e, quoted)
         if message < 0:
-            if ops.find(self.b, 92, p, e) == e:
+            q = ops.find(self.b, 58, p, e)
+            if q == p or q + 1 >= e or self.b[q + 1] != 32 or ops.plain_end(self.b, p, q) < q:
                 return -1
-            message = self._escaped(p - 1, e + 1) if quoted else self._said(p, e)
+            message = self._literal(q + 2, e, quoted)
             if message < 0:
                 return -1
         i = self.message_ends[2 * message]
@@ -180,14 +184,17 @@ class Matcher:
             pair += 1
         return True
 
-    def _escaped(self, p: int, e: int) -> int:
-        """The number of a quoted message that holds escapes, or -1."""
-        number: int = self.escaped.get(unquote(bytes(self.b[p:e])), -1)
+    def _literal(self, p: int, e: int, quoted: bool) -> int:
+        """The number of a message, or -1."""
+        number = ops.lookup(self.message_slots, self.message_spans, self.pool, self.b, p, e)
+        if number < 0:
+            return -1 if ops.find(self.b, 92, p, e) == e else self._escaped(p, e, quoted)
         return number
 
-    def _said(self, p: int, e: int) -> int:
-        """The number of a message that is no quotation and has backslashes, or -1."""
-        number: int = self.escaped.get(bytes(self.b[p:e]), -1)
+    def _escaped(self, p: int, e: int, quoted: bool) -> int:
+        """The number of a message that holds backslashes, or -1."""
+        text = bytes(self.b[p:e])
+        number: int = self.escaped.get(unquote(b'"' + text + b'"') if quoted else text, -1)
         return number
 
     def _named(self, row: int, number: int, program: bool) -> bool:
