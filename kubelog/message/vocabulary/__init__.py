@@ -66,6 +66,7 @@ from kubelog.message.vocabulary.eviction import (
 from kubelog.message.vocabulary.evidence import (
     ClusterEvent,
     FilesystemUsage,
+    LogFileHead,
 )
 from kubelog.message.vocabulary.host import (
     UnitFailed,
@@ -244,6 +245,7 @@ __all__ = [
     "KubeletFlag",
     "KubeletFlags",
     "KubeletVersion",
+    "LogFileHead",
     "NodeConditionChanged",
     "NodeConfig",
     "PodAdmissionRejected",

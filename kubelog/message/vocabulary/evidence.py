@@ -53,3 +53,12 @@ class FilesystemUsage(Event, frozen=True, gc=False, kw_only=True):
     used_bytes: int | None = None
     available_bytes: int | None = None
     used: float | None = None
+
+
+class LogFileHead(Event, frozen=True, gc=False, kw_only=True):
+    """One of the four lines that glog and klog write at the beginning of a log file (`--log-dir`, `--log-file`)."""
+
+    created_at: str | None = None  # local time of the machine
+    machine: str | None = None
+    binary: str | None = None
+    line_format: str | None = None
