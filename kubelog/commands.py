@@ -308,15 +308,13 @@ def _reference(grammar: str | None) -> Any:
 
 
 def grammar_check(options: argparse.Namespace, out: Out) -> int:
-    from pathlib import Path
-
     from kubelog.grammar import catalog
     from kubelog.message.samples import check_samples
     from kubelog.message.vocabulary import vocabulary
-    from kubelog.pipeline import load_grammar
+    from kubelog.pipeline import further_grammars, load_grammar
 
     path = options.what or options.grammar
-    grammar = catalog.load([catalog.shipped(), *([Path(path)] if path else [])], vocabulary())
+    grammar = catalog.load([catalog.shipped(), *further_grammars(path or None)], vocabulary())
     problems: list[str] = []
     for name in ("reference", "scanner"):
         engine = load_grammar(path, name)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 from kubelog.engines import Engine, engine
 from kubelog.errors import InputError, UsageError
 from kubelog.feed import Feed
+from kubelog.grammar import catalog
 from kubelog.ingest.block import VERDICTS, Block
 from kubelog.ingest.clock import CLOCK, Clock
 from kubelog.ingest.sources import CHUNK, Source, expand
@@ -373,8 +374,16 @@ def read(
 
 
 def load_grammar(path: Input | None = None, engine_name: str = "scanner") -> Engine:
-    """The engine over the shipped grammars and those at `path`. Raises GrammarError."""
-    return engine(engine_name, () if path is None else (Path(path),))
+    """The engine over the shipped grammars, those of installed packages, and those at `path`. Raises GrammarError."""
+    return engine(engine_name, further_grammars(path))
+
+
+def further_grammars(path: Input | None = None) -> list[Path]:
+    """Where the grammars are that are read beside the shipped ones. Raises GrammarError."""
+    found = catalog.installed()
+    if path is not None and Path(path).resolve() not in [one.resolve() for one in found]:
+        found = [*found, Path(path)]
+    return found
 
 
 def parse_line(line: str | bytes, *, year: int | None = None, tz: str | None = None, grammar: Input | None = None) -> Record:

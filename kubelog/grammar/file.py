@@ -94,7 +94,9 @@ class GrammarFile:
                         *self.place(line, str(type_)), f"{type_!r} is not a hole type", suggest(str(type_), VALUE_TYPES)
                     )
                 if not re.fullmatch(r"[a-z][a-z0-9_]*", field) or field in RESERVED or keyword.iskeyword(field):
-                    raise self.error(*self.place(line, field), f"{field!r} cannot be a field's name", "take a name like pod or elapsed_s")
+                    raise self.error(
+                        *self.place(line, field), f"{field!r} cannot be a field's name", "take a name like pod or elapsed_s"
+                    )
             if name in (vocabulary or ()):
                 raise self.error(line, column, f"the event {name!r} is one of the vocabulary", "use another name")
             if name in self.grammar.events:
