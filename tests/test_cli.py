@@ -305,6 +305,25 @@ def test_explain_points_at_where_a_mangled_line_stopped(line: str, stage: str, c
     assert text[caret.index("^") :].startswith(body[column - 1 :][:5])
 
 
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("I0102 03:04:05.678901    7 a.go:12] b", ["I: information", "thread 7", "said in a.go, line 12", "header: a header and a text"]),
+        ("F0102 03:04:05.678901    7 a.go:12] b", ["F: fatal, the program ended", "next       `kubelog grammar draft`"]),
+        ('E0102 03:04:05.678901    7 a.go:12] "b" c="d"', ["E: an error", "pair       c = d", "structured: a message and its pairs"]),
+        ("Jan  2 03:04:05 n1 kubelet[7]: b", ["plain: no klog header; the envelope says whose line it is"]),
+        ("b", ["unparsed: no header and no envelope that kubelog knows"]),
+        (
+            "I0102 03:04:05.678901    7 a.go:12] eviction manager: pod a_b(c) is evictd",
+            ["expected {pod:pod} and then ' is evicted successfully' at the end"],
+        ),
+    ],
+)
+def test_explain_says_each_stage_in_plain_words(line: str, told: list[str]) -> None:
+    shown = kubelog("explain", line).stdout.decode()
+    assert [text for text in told if text not in shown] == [], shown
+
+
 def test_no_command_shows_a_traceback_for_a_mangled_log(node3: Path) -> None:
     data = (node3 / "node3-kubelet.log").read_bytes()
     mangled = (

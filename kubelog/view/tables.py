@@ -14,7 +14,14 @@ from kubelog.view import words
 from kubelog.view.escape import json, terminal
 from kubelog.view.text import Line
 
-_SEVERITY = {"I": "info", "W": "warning", "E": "error", "F": "fatal"}
+_SEVERITY = {"I": "information", "W": "a warning", "E": "an error", "F": "fatal, the program ended"}
+_VERDICT = {
+    "typed": "the grammar knows this message",
+    "structured": "a message and its pairs; the grammar does not know this message",
+    "header": "a header and a text; the grammar does not know this text",
+    "plain": "no klog header; the envelope says whose line it is",
+    "unparsed": "no header and no envelope that kubelog knows",
+}
 
 
 def coverage(found: Coverage, most: int = 20) -> Iterator[Line]:
@@ -89,12 +96,12 @@ def explanation(found: Explanation) -> Iterator[Line]:
         parts = (("node", record.node), ("unit", record.unit), ("process", record.pid))
         yield _stage("envelope", found.envelope + "".join(f" · {name} {value}" for name, value in parts if value is not None))
     else:
-        yield _stage("envelope", "none")
+        yield _stage("envelope", "none (what journald or a container runtime writes in front of a line)")
     if found.header:
         yield _stage(
             "header",
-            f"klog · {record.severity} ({_SEVERITY[record.severity or 'I']}) · {time} · thread {record.thread} · "
-            f"{record.source_file}:{record.source_line}",
+            f"klog · {record.severity}: {_SEVERITY[record.severity or 'I']} · {time} · thread {record.thread} · "
+            f"said in {record.source_file}, line {record.source_line}",
         )
     else:
         yield _stage("header", "none" + (f" · {time}" if time else ""))
@@ -105,7 +112,7 @@ def explanation(found: Explanation) -> Iterator[Line]:
         yield _stage("", line)
     for key, value in record.pairs or ():
         yield _stage("pair", f"{key} = {value if isinstance(value, str) else json(plain(value))}")
-    yield _stage("verdict", record.verdict + (f" · {record.reason}" if record.reason else ""))
+    yield _stage("verdict", f"{record.verdict}: {_VERDICT[record.verdict]}" + (f" · {record.reason}" if record.reason else ""))
     if found.wording:
         yield _stage("wording", f"{found.wording}")
         yield _stage("", f"{found.place}")
@@ -116,6 +123,8 @@ def explanation(found: Explanation) -> Iterator[Line]:
         yield from _fields(found)
     else:
         yield _stage("signature", record.signature)
+        if record.verdict != "unparsed" and not found.stops:
+            yield _stage("next", "`kubelog grammar draft` makes a wording of the line, for a grammar of your own")
     for stop in found.stops:
         yield []
         where = f"stopped at column {stop.column + 1}: expected {terminal(stop.expected)}, found {terminal(stop.found)!r}"
