@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from kubelog.grammar.compile import MAX_DEPTH
 from kubelog.grammar.file import RESERVED
 from kubelog.klog.values import CONVERT
 from kubelog.message.samples import said
@@ -50,7 +51,7 @@ _SHAPES = [
         ("id", r"(?:(?:docker|sha256|containerd|cri-o):)?(?=[0-9a-f]*\d)(?=[0-9]*[a-f])[0-9a-f]{12,64}" + _END),
         ("float", r"-?\d+\.\d+" + _END),
         ("int", r"-?\d{1,18}" + _END),
-        ("path", r"/(?:[\w.@:+~*-]+/?)*(?<![.:])"),
+        ("path", r"/[\w.@:+~*%?&=/-]*(?<![.:])"),
         ("word", r"[A-Za-z][\w-]*(?:\.[A-Za-z][\w-]*)+" + _END),
         ("namespaced", r"[a-z0-9][a-z0-9-]*/[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?" + _END),
     )
@@ -169,6 +170,8 @@ def _balanced(text: str, place: int, stop: int) -> int:
             quoted = True
         elif one in _OPEN:
             stack.append(_OPEN[one])
+            if len(stack) > MAX_DEPTH:
+                return 0
         elif one in ")]}":
             if not stack or stack.pop() != one:
                 return 0
@@ -267,7 +270,9 @@ def pair_type(key: str, value: bytes) -> str:
     text = CONVERT["text"](value)
     if key in ("err", "error"):
         return "error"
-    if value[:1] in (b"{", b"&") or value.startswith(b"map["):
+    if key == "pod" and value[:1] == b"{":
+        type_ = "pod"
+    elif value[:1] in (b"{", b"&") or value.startswith(b"map["):
         type_ = "go"
     elif value[:1] == b"[":
         type_ = _bracketed(text)

@@ -97,6 +97,9 @@ def test_every_shipped_sample_can_be_drafted_anew(shipped: ReferenceEngine, alon
 @example('"msg" kind="x" from="y" error="z" err="w" Kind=5')
 @example("x '''y''' \\ \x7f\x00\x1b[2J\u200b 7'")
 @example("failed: a: b: c 5: d")
+@example("/" + ":" * 5000)
+@example("[" * 5000 + "(" * 5000)
+@example("a" * 5000 + "/" * 5000 + "-" * 5000)
 def test_any_line_can_be_drafted(shipped: ReferenceEngine, alone: Any, text: str) -> None:
     if not text.strip():
         with pytest.raises(UsageError):
