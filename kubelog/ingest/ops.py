@@ -37,7 +37,7 @@ def read_behind(front: bytes, descriptor: int, size: int) -> bytes:
     return b"".join(pieces)
 
 
-def find(b: bytes, c: int, p: int, e: int) -> int:
+def find(b: bytes | bytearray, c: int, p: int, e: int) -> int:
     """Where the byte c first stands in b[p:e], else e."""
     q = b.find(c, p, e)
     return e if q < 0 else q

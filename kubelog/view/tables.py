@@ -98,11 +98,10 @@ def explanation(found: Explanation) -> Iterator[Line]:
     else:
         yield _stage("envelope", "none (what journald or a container runtime writes in front of a line)")
     if found.header:
-        yield _stage(
-            "header",
-            f"klog · {record.severity}: {_SEVERITY[record.severity or 'I']} · {time} · thread {record.thread} · "
-            f"said in {record.source_file}, line {record.source_line}",
-        )
+        said = ["klog", f"{record.severity}: {_SEVERITY[record.severity or 'I']}", time]
+        said += [] if record.thread is None else [f"thread {record.thread}"]  # JSON says none
+        said += [] if record.source_file is None else [f"said in {record.source_file}, line {record.source_line}"]
+        yield _stage("header", " · ".join(said))
     else:
         yield _stage("header", "none" + (f" · {time}" if time else ""))
     if record.time is None and record.local_time:
