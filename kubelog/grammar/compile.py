@@ -104,8 +104,8 @@ def compile_grammar(grammar: Grammar) -> Table:
     messages, message_ends = builder.literals_of(builder.messages), builder.message_ends()
     return Table(
         LAYOUT, grammar.digest, builder.entries, grammar.months, grammar.events, bytes(builder.pool), builder.literals,
-        before, heads, stacks, crashes, blocks, two_words, builder.ops, builder.nodes, builder.edges, builder.ends, builder.wordings,
-        builder.names, messages, message_ends, builder.lines,
+        before, heads, stacks, crashes, blocks, two_words, builder.ops, builder.nodes, builder.edges, builder.ends,
+        builder.wordings, builder.names, messages, message_ends, builder.lines,
     )  # fmt: skip
 
 

@@ -91,7 +91,7 @@ def tree(found: Any, indent: str) -> Iterator[Line]:
 def explanation(found: Explanation) -> Iterator[Line]:
     """Stage by stage how a line is read."""
     record = found.record
-    time = stamp(record.time) or record.local_time
+    time = stamp(record.time) or record.local_time or ""
     if found.envelope:
         parts = (("node", record.node), ("unit", record.unit), ("process", record.pid))
         yield _stage("envelope", found.envelope + "".join(f" · {name} {value}" for name, value in parts if value is not None))
