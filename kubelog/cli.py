@@ -162,7 +162,7 @@ def _parser(arguments: list[str]) -> _Parser:
         _log_options,
     )  # fmt: skip
     command(
-        "config", commands.config, "The kubelet's settings and eviction thresholds at each start, and what changed.",
+        "config", commands.config, "A kubelet's settings and thresholds at each start, what changed, what differs between nodes.",
         "journalctl -b -u kubelet | kubelog config", "text json", _log_options,
     )  # fmt: skip
     command(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from kubelog.ingest.block import Block
     from kubelog.ingest.sources import Source
     from kubelog.message.record import Record, RecordMaker
-    from kubelog.message.vocabulary import Heard
+    from kubelog.message.vocabulary import Event, Heard
     from kubelog.pipeline import Log
     from kubelog.timeline import Change, Correlator
 
@@ -278,12 +278,43 @@ def config(options: argparse.Namespace, out: Out) -> int:
     from kubelog.view import tables
 
     log, failed = _opened(options)
-    found = settings(log.events("NodeConfig"))
+    found = settings(_configured(log))
     if options.output == "json":
         out.text(escape.json([one.to_dict() for one in found], indent=True))
     else:
         out.lines(tables.settings(found))
     return _status(log, failed)
+
+
+def _configured(log: Log) -> Iterator[Event]:
+    """What the inputs say of the kubelets' settings."""
+    from kubelog.feed import Feed
+    from kubelog.message import config_file
+    from kubelog.timeline.settings import TELLING
+
+    log.errors, log.empty = [], []
+    for source in log.sources:
+        source, head = _peeked(source)
+        yield from config_file.read(head, source.path, log.node)
+        feed = Feed(TELLING, log.where, log.node, fixed=log.node is not None, leaf=log.engine.leaves.Listener)
+        for block, maker in log.blocks_of(source):
+            yield from feed.read(block, maker)
+
+
+def _peeked(source: Source) -> tuple[Source, bytes]:
+    """The input, still to be read, and the first piece of it."""
+    from itertools import chain
+
+    from kubelog.ingest.sources import Source
+
+    pieces = source.read()
+    try:
+        head = next(pieces, b"")
+    except InputError:
+        return source, b""
+    again = Source.of(source.path, chain((head,) if head else (), pieces), source.aged)
+    again.age_source = source.age_source
+    return again, head
 
 
 def explain(options: argparse.Namespace, out: Out) -> int:

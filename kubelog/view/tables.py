@@ -51,23 +51,55 @@ def coverage_dict(found: Coverage, most: int = 100) -> dict[str, Any]:
 
 
 def settings(found: Iterable[Settings]) -> Iterator[Line]:
-    """The kubelet's settings at each start, and what changed."""
+    """The kubelet's settings at each start, what changed, and what differs between nodes."""
     none = True
+    differing: dict[str, dict[str, dict[str, Any]]] = {}
     for one in found:
         if not none:
             yield []
         none = False
-        release = one.to_dict()["kubernetes"]
+        if one.differs:
+            differing[one.source] = one.differs
+        what = {"flags": "Flags beside the log", "file": "Configuration file"}.get(one.source)
+        release = what or f"Kubernetes {one.to_dict()['kubernetes']}"
         yield [
-            (terminal(one.node or "kubelet"), "bold"), (f"  {words.day_and_clock(one.time)}", "cyan"),
-            (f"  Kubernetes {release}  ", ""), (terminal(words.place(one.evidence)), "dim"),
+            (terminal(one.node or "kubelet"), "bold"), (f"  {words.day_and_clock(one.time)}".rstrip(), "cyan"),
+            (f"  {release}  ", ""), (terminal(words.place(one.evidence)), "dim"),
         ]  # fmt: skip
-        yield [("  eviction-hard  ", "bold"), (terminal(",".join(one.thresholds)) or "(none)", "")]
+        yield from _eviction(one)
         for path, (before, now) in one.changed.items():
             yield [("  changed  ", "bold yellow"), (f"{terminal(path)}: {_value(before)} → {_value(now)}", "")]
-        yield from tree(one.settings, "  ")
+        yield from tree(one.settings or one.flags, "  ")
+    for differs in differing.values():
+        yield []
+        yield [("Differs", "bold")]
+        for path, values in differs.items():
+            yield [(f"  {terminal(path)}", "yellow")]
+            for name, value in values.items():
+                yield [(f"    {terminal(name)}: ", "cyan"), (_value(value), "")]
     if none:
         yield [("No start of a kubelet is in the log (it prints its Node Config once, at start).", "bold")]
+
+
+def _eviction(one: Settings) -> Iterator[Line]:
+    """The thresholds as flags say them."""
+    hard = ",".join(one.thresholds) or (
+        "(none)" if one.hard_known else "(not readable)" if one.source == "start" else "(not given here)"
+    )
+    yield [("  eviction-hard  ", "bold"), (terminal(hard), "")]
+    if one.soft:
+        yield [("  eviction-soft  ", "bold"), (terminal(",".join(limit.flag for limit in one.soft)), "")]
+    elif one.source == "start" and one.config_file and not one.soft_known:
+        yield [("  eviction-soft  ", "bold"), (terminal(f"(not in the log; it may stand in {one.config_file})"), "")]
+    for name, found in (
+        ("eviction-soft-grace-period", one.grace_periods),
+        ("eviction-minimum-reclaim", one.minimum_reclaim),
+    ):
+        if found:
+            yield [(f"  {name}  ", "bold"), (terminal(",".join(f"{signal}={value}" for signal, value in found.items())), "")]
+    for limit in one.soft:
+        if limit.grace is None:
+            yield [("  note  ", "bold yellow"), (terminal(f"no grace period is given here for {limit.flag}, which needs one"), "")]
 
 
 def _value(value: Any) -> str:

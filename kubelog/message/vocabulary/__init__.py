@@ -89,8 +89,8 @@ from kubelog.message.vocabulary.start import (
     RuntimeClientStarted,
     RuntimeConnecting,
     StaticPodPathAdded,
-    Threshold,
 )
+from kubelog.message.vocabulary.threshold import Threshold
 
 # Which hole types suit a field's Python type; the first is that of a pair's value.
 SUITS: Mapping[Any, tuple[str, ...]] = types.MappingProxyType(

@@ -6,34 +6,9 @@ import types
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import msgspec
-
-from kubelog.klog import values
-from kubelog.klog.values import Quantity
+from kubelog.message.vocabulary import threshold
 from kubelog.message.vocabulary.event import Event
-
-
-class Threshold(msgspec.Struct, frozen=True, gc=False):
-    """An eviction threshold: `signal` `operator` (`quantity` or `percentage`), as the kubelet applies it."""
-
-    signal: str
-    operator: str = "LessThan"
-    quantity: Quantity | None = None
-    percentage: float | None = None
-    grace_s: float = 0.0
-    min_reclaim: Quantity | None = None  # `10%` has the value 0.1; up to 1.27 only that there is one is printed (`unknown`)
-    hard: bool = True
-
-    @property
-    def flag(self) -> str:
-        """As a flag says it: `nodefs.available<10%`."""
-        return f"{self.signal}<{self.limit}"
-
-    @property
-    def limit(self) -> str:
-        if self.quantity is not None:
-            return self.quantity.text
-        return f"{round((self.percentage or 0) * 100, 4):g}%"
+from kubelog.message.vocabulary.threshold import Threshold
 
 
 class NodeConfig(Event, frozen=True, gc=False, kw_only=True):
@@ -54,60 +29,36 @@ class NodeConfig(Event, frozen=True, gc=False, kw_only=True):
         owner = config
         if isinstance(config.get("NodeAllocatableConfig"), dict):
             owner = config["NodeAllocatableConfig"] = dict(config["NodeAllocatableConfig"])
-        found = owner.pop("HardEvictionThresholds", None) or []
-        if not isinstance(found, list):
-            raise ValueError("expected a list of thresholds")
-        return {"thresholds": [_threshold(one) for one in found], "settings": _settings(config)}
-
-
-def _threshold(found: Any) -> Threshold:
-    """One of `HardEvictionThresholds`, of %+v or JSON."""
-    if not isinstance(found, dict) or not isinstance(found.get("Signal"), str):
-        raise ValueError("expected a threshold with a Signal")
-    value = found.get("Value") or {}
-    quantity, percentage = value.get("Quantity"), float(value.get("Percentage") or 0)
-    grace = found.get("GracePeriod") or 0
-    return Threshold(
-        found["Signal"],
-        found.get("Operator") or "LessThan",
-        None if quantity in (None, "<nil>") else values.quantity(str(quantity).encode()),
-        percentage or None,
-        values.duration(grace.encode()) if isinstance(grace, str) else grace / 1e9,
-        _reclaim(found.get("MinReclaim")),
-        True,
-    )
-
-
-def _reclaim(found: Any) -> Quantity | None:
-    if isinstance(found, dict):
-        if found.get("Quantity") is not None:
-            return values.quantity(str(found["Quantity"]).encode())
-        share = float(found.get("Percentage") or 0)
-        return Quantity(f"{round(share * 100, 4):g}%", share)
-    if isinstance(found, str) and found.startswith("0x"):  # 1.27 and earlier print the pointer
-        return Quantity("unknown", None)
-    return None
+        found = owner.pop("HardEvictionThresholds", None)
+        return {"thresholds": threshold.of_node_config(found), "settings": _settings(config)}
 
 
 def _settings(found: Any) -> Any:
     """Settings as a tree; a resource.Quantity printed field by field becomes its text."""
     if isinstance(found, dict):
         if set(found) == {"i", "d", "s", "Format"} and isinstance(found["i"], dict):
-            return found["s"] or _quantity_text(found["i"], found["Format"])
+            return found["s"] or _quantity_text(found["i"], found["d"], found["Format"])
         return {key: _settings(value) for key, value in found.items()}
     if isinstance(found, list):
         return [_settings(value) for value in found]
     return found
 
 
-def _quantity_text(parts: dict[str, str], form: str) -> str:
+def _quantity_text(parts: dict[str, str], decimal: Any, form: str) -> str:
+    """The text of a quantity of which only the fields are printed."""
+    if isinstance(decimal, dict) and decimal.get("Dec") not in (None, "<nil>"):
+        return "unknown"  # its value lies behind a pointer
     number, scale = int(parts.get("value", "0")), int(parts.get("scale", "0"))
     if form == "BinarySI" and scale == 0:
         for power, suffix in ((60, "Ei"), (50, "Pi"), (40, "Ti"), (30, "Gi"), (20, "Mi"), (10, "Ki")):
             if number and number % (1 << power) == 0:
                 return f"{number >> power}{suffix}"
-    decimal = {-9: "n", -6: "u", -3: "m", 0: "", 3: "k", 6: "M", 9: "G"}
-    return f"{number}{decimal[scale]}" if scale in decimal else f"{number}e{scale}"
+    if form == "DecimalSI":
+        # As the library writes it: no more zeros than the suffix takes.
+        while number and number % 1000 == 0 and scale < 18:
+            number, scale = number // 1000, scale + 3
+    suffixes = {-9: "n", -6: "u", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T", 15: "P", 18: "E"}
+    return f"{number}{suffixes[scale]}" if scale in suffixes else f"{number}e{scale}"
 
 
 class KubeletVersion(Event, frozen=True, gc=False, kw_only=True):
@@ -127,6 +78,7 @@ class KubeletFlags(Event, frozen=True, gc=False, kw_only=True):
     """The flags on a kubelet's command line or in a drop-in; `complete` is whether nothing else can add to them."""
 
     flags: dict[str, str] | None = None
+    thresholds: list[Threshold] | None = None  # None where they say nothing of eviction, or what cannot be read
     complete: bool | None = None
     process_id: int | None = None
     variable: str | None = None  # the drop-in's variable that holds them
@@ -143,7 +95,11 @@ class KubeletFlags(Event, frozen=True, gc=False, kw_only=True):
         command = holes.get("command") or holes.get("flags_text") or ""
         flags, variables, cut = _flags(command)
         whole = "flags_text" not in holes and not variables and not cut
-        fields = {"flags": flags, "complete": whole, "variables": variables or None}
+        try:
+            given = threshold.of_flags(flags)
+        except ValueError:
+            given = None
+        fields = {"flags": flags, "thresholds": given, "complete": whole, "variables": variables or None}
         return fields | {name: holes[name] for name in ("process_id", "variable") if name in holes}
 
 
