@@ -8,13 +8,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import kubelog
+from kubelog.klog.values import Quantity
 from kubelog.message import config_file
 from kubelog.message.vocabulary import NodeConfig, Threshold, threshold
+from kubelog.timeline.release import minors
 
 ROOT = Path(__file__).resolve().parent.parent
 PRINTED = [json.loads(line) for line in (ROOT / "tests" / "data" / "node_config_lines.jsonl").read_text().splitlines()]
@@ -59,7 +60,7 @@ def test_the_node_config_of_every_release_says_the_same(case: dict[str, str]) ->
         f"hard imagefs.available<15% 1m30s {reclaim}",
     ]  # fmt: skip
     assert [one.percentage for one in event.thresholds or ()] == [None, 0.1, 0.05, 0.15]
-    assert (event.thresholds or [])[0].quantity == kubelog_quantity("100Mi", 104857600)
+    assert (event.thresholds or [])[0].quantity == Quantity("100Mi", 104857600)
     tree = event.settings or {}
     allocatable = tree.get("NodeAllocatableConfig", tree)
     assert allocatable["KubeReserved"] == {"cpu": "100m", "memory": "256Mi"}
@@ -68,10 +69,18 @@ def test_the_node_config_of_every_release_says_the_same(case: dict[str, str]) ->
     assert "HardEvictionThresholds" not in allocatable
 
 
-def kubelog_quantity(text: str, value: int) -> Any:
-    from kubelog.klog.values import Quantity
+@pytest.mark.parametrize("case", PRINTED, ids=[case["release"] for case in PRINTED])
+def test_the_settings_tell_the_release(case: dict[str, str]) -> None:
+    low, high = minors(node_config(case["body"]).settings or {})
+    assert low <= int(case["release"].split(".")[1]) <= high
+    assert high - low <= 3
 
-    return Quantity(text, value)
+
+def test_the_first_release_that_prints_a_node_config_says_the_same() -> None:
+    body = PRINTED[0]["body"].replace(" NodeAllocatableConfig:", " EnableCRI:true NodeAllocatableConfig:")
+    event = node_config(body)
+    assert event.thresholds == node_config(PRINTED[0]["body"]).thresholds
+    assert minors(event.settings or {}) == (6, 6)
 
 
 GO = PREFIX + "{NodeAllocatableConfig:{KubeReserved:map[%s] HardEvictionThresholds:%s}}"
