@@ -308,9 +308,15 @@ def test_explain_points_at_where_a_mangled_line_stopped(line: str, stage: str, c
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        ("I0102 03:04:05.678901    7 a.go:12] b", ["I: information", "thread 7", "said in a.go, line 12", "header: a header and a text"]),
+        (
+            "I0102 03:04:05.678901    7 a.go:12] b",
+            ["I: information", "thread 7", "said in a.go, line 12", "header: a header and a text"],
+        ),
         ("F0102 03:04:05.678901    7 a.go:12] b", ["F: fatal, the program ended", "next       `kubelog grammar draft`"]),
-        ('E0102 03:04:05.678901    7 a.go:12] "b" c="d"', ["E: an error", "pair       c = d", "structured: a message and its pairs"]),
+        (
+            'E0102 03:04:05.678901    7 a.go:12] "b" c="d"',
+            ["E: an error", "pair       c = d", "structured: a message and its pairs"],
+        ),
         ("Jan  2 03:04:05 n1 kubelet[7]: b", ["plain: no klog header; the envelope says whose line it is"]),
         ("b", ["unparsed: no header and no envelope that kubelog knows"]),
         (

@@ -165,9 +165,9 @@ objects = st.builds(
     ),
     either(st.just("}"), "", "},", "} x", "]"),
 )  # fmt: skip
-built = st.builds(
-    lambda a, b, c: a + b + c, st.just(b"") | envelopes, st.just(b"") | headers, bodies
-) | st.builds(lambda a, b: a + b, st.just(b"") | envelopes, objects | edited(objects))
+built = st.builds(lambda a, b, c: a + b + c, st.just(b"") | envelopes, st.just(b"") | headers, bodies) | st.builds(
+    lambda a, b: a + b, st.just(b"") | envelopes, objects | edited(objects)
+)
 lines = st.one_of(edited(st.sampled_from(SAMPLES)), edited(st.sampled_from(REAL)), built, built, noise)
 logs = st.lists(st.tuples(lines, either(st.just("\n"), "\r\n", "", "\n\n")), max_size=6).map(
     lambda parts: b"".join(line + end.encode() for line, end in parts)

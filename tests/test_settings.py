@@ -257,14 +257,14 @@ def test_flags_that_a_kubelet_refuses_have_no_thresholds(text: str) -> None:
 
 
 HOSTILE = [
-    b"kind: KubeletConfiguration\na" + b" " * 900_000 + b"b\n",
-    b"kind: KubeletConfiguration\na: [" + b"\n  [," * 150_000,
-    b"kind: KubeletConfiguration\na: " + b"{a: " * 200_000,
-    b"kind: KubeletConfiguration\n" + b"".join(b" " * depth + b"a:\n" for depth in range(1400)),
+    b"kind: KubeletConfiguration\na" + b" " * 250_000 + b"b\n",
+    b"kind: KubeletConfiguration\na: [" + b"\n  [," * 50_000,
+    b"kind: KubeletConfiguration\na: " + b"{a: " * 60_000,
+    b"kind: KubeletConfiguration\n" + b"".join(b" " * depth + b"a:\n" for depth in range(700)),
     b"kind: KubeletConfiguration\n- " + b"- " * 100_000,
-    b"kind: KubeletConfiguration\n" + b":a" * 400_000,
-    b'kind: KubeletConfiguration\nx: "' + b"\\" * 900_000,
-    b"KubeletConfiguration " + b"'" * 1_000_000,
+    b"kind: KubeletConfiguration\n" + b":a" * 120_000,
+    b'kind: KubeletConfiguration\nx: "' + b"\\" * 250_000,
+    b"KubeletConfiguration " + b"'" * 250_000,
     b"\xff\xfe kind: KubeletConfiguration",
     b"kind: KubeletConfiguration\n\tevictionHard: {}",
     b"kind: KubeletConfiguration\na: &b\nc: *b\n? x\n",
