@@ -17,6 +17,7 @@ from kubelog.engines import ReferenceEngine
 from kubelog.errors import UsageError
 from kubelog.ingest.sources import Source
 from kubelog.klog.values import CONVERT
+from kubelog.message.decoder import conversion
 from kubelog.message.record import Record, plain
 from kubelog.message.samples import said
 from kubelog.pipeline import Log
@@ -125,7 +126,7 @@ def _of_text(body: str, names: Collection[str], files: list[str], program: list[
         text += _escaped(shown[place : value.start]) + f"{{{name}:{value.type}}}"
         place = value.end
         fields[name] = value.type
-        yields[name] = said(CONVERT[value.type](shown[value.start : value.end].encode()))
+        yields[name] = said(conversion(value.type, "text")(shown[value.start : value.end].encode()))
     text += _escaped(shown[place:])
     literal = " ".join(guess.literals(shown, values))
     return Draft(
@@ -157,7 +158,7 @@ def _of_pairs(
         type_ = guess.pair_type(key, value)
         name = guess.name("error" if type_ == "error" else key, type_, taken)
         fields[name], keys[name] = type_, key
-        found = said(CONVERT[type_](value))
+        found = said(conversion(type_, "pairs")(value))
         if found is not None:
             yields[name] = found
     pairs = {"message": message, "fields": keys} if keys else {"message": message}

@@ -5,6 +5,7 @@ The text decides the kind: a value that does not convert leaves its field None, 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -24,6 +25,20 @@ _MOST: Final = 500
 _MOST_PODS: Final = 2000
 
 
+# Types of which nothing is an empty one.
+_EMPTY: Final = frozenset(("list", "pods", "go"))
+
+
+@functools.cache
+def conversion(type_: str, style: str) -> Callable[[bytes], Any]:
+    """How a hole of a type is converted. Go's nil is nothing, in pairs JSON's null too."""
+    convert = CONVERT[type_]
+    if type_ in _EMPTY:
+        return convert
+    nothing = (b"<nil>", b"null") if style == "pairs" else (b"<nil>",)
+    return lambda value: None if value in nothing else convert(value)
+
+
 class _Wording:
     """How the fields of one wording are made."""
 
@@ -32,11 +47,12 @@ class _Wording:
     def __init__(self, entry: Entry, cls: type[Event], types: Sequence[str]) -> None:
         self.cls = cls
         # place of its span, name, conversion, values that it gave, how many of them are kept
-        self.holes: list[tuple[int, str, Callable[[bytes], Any], dict[bytes, Any] | None, int]] = [
-            (2 * i, name, CONVERT[types[i]], {} if types[i] in _KEPT else None, _MOST_PODS if types[i] == "pod" else _MOST)
-            for i, (name, _) in enumerate(entry.holes)
-            if name != "_"
-        ]
+        self.holes: list[tuple[int, str, Callable[[bytes], Any], dict[bytes, Any] | None, int]] = []
+        for i, ((name, _), type_) in enumerate(zip(entry.holes, types, strict=True)):
+            if name != "_":
+                kept: dict[bytes, Any] | None = {} if type_ in _KEPT else None
+                most = _MOST_PODS if type_ == "pod" else _MOST
+                self.holes.append((2 * i, name, conversion(type_, entry.style), kept, most))
         self.constants = dict(entry.constants)
         self.fields = frozenset(cls.__struct_fields__)
         # Whether its holes are its fields.

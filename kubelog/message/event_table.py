@@ -16,8 +16,7 @@ from kubelog.ingest import ops
 from kubelog.ingest.block import NONE, Block, text
 from kubelog.ingest.calendar import micros
 from kubelog.ingest.clock import Clock
-from kubelog.klog.values import CONVERT
-from kubelog.message.decoder import Decoder
+from kubelog.message.decoder import Decoder, conversion
 from kubelog.message.filter import Filter
 from kubelog.message.layout import ODD, OTHER, READS, is_derived
 from kubelog.message.record import RecordMaker, plain
@@ -233,9 +232,9 @@ class EventTables:
             # As in an Event: a constant goes before a hole, a later hole before an earlier one.
             place = {name: i for i, (name, _) in enumerate(entry.holes) if name not in entry.constants}
             found = self._known[number] = [
-                (2 * place[name], CONVERT[types[place[name]]], None)
+                (2 * place[name], conversion(types[place[name]], entry.style), None)
                 if name in place
-                else (-1, CONVERT["text"], entry.constants.get(name))
+                else (-1, conversion("text", entry.style), entry.constants.get(name))
                 for name in self.fields
             ]
         return found

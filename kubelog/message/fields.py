@@ -17,7 +17,7 @@ try:
 except ImportError:
     from kubelog import uncompiled as cython
 
-_WORDS = b"truefalse"
+_WORDS = b"truefalsenull<nil>"
 # Integers below are floats without loss.
 _EXACT = 1 << 53
 
@@ -76,6 +76,8 @@ class FieldReader:
             e -= 1
         elif p + 1 < e and self.b[p] == 60 and self.b[p + 1] == 10:
             return False
+        elif e - p == 4 + (p < e and self.b[p] == 60) and ops.starts(self.b, p, e, self.words, 13 if self.b[p] == 60 else 9, e - p):
+            return False  # nothing
         check = self.checks[field]
         if check == SURE or check == WORD:
             if ops.valid_text(self.b, p, e) == 0 or (check == WORD and (p == e or ops.plain_end(self.b, p, e) < e)):
