@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 from kubelog.engines import Engine, engine
 from kubelog.errors import InputError, UsageError
 from kubelog.feed import Feed
-from kubelog.grammar import catalog
+from kubelog.grammar import packages
 from kubelog.ingest.block import VERDICTS, Block
 from kubelog.ingest.clock import CLOCK, Clock
 from kubelog.ingest.sources import CHUNK, Source, expand
@@ -380,7 +380,7 @@ def load_grammar(path: Input | None = None, engine_name: str = "scanner") -> Eng
 
 def further_grammars(path: Input | None = None) -> list[Path]:
     """Where the grammars are that are read beside the shipped ones. Raises GrammarError."""
-    found = catalog.installed()
+    found = packages.installed()
     if path is not None and Path(path).resolve() not in [one.resolve() for one in found]:
         found = [*found, Path(path)]
     return found

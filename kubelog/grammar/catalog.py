@@ -7,22 +7,17 @@ decide, are tried in the order written where the first two are equal.
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from kubelog.errors import GrammarError
+from kubelog.grammar.packages import PACKAGES
 
 if TYPE_CHECKING:
     # A start asks only where the grammars are: what reads them is imported by who reads them.
     from kubelog.grammar.file import GrammarFile
     from kubelog.grammar.tree import Grammar, Pattern, Vocabulary, Wording
-
-# The entry points by which packages ship grammars, and the packages of those that were found: folder or file → name.
-GROUP: Final = "kubelog.grammars"
-PACKAGES: Final[dict[Path, str]] = {}
 
 
 def shipped() -> Path:
@@ -30,34 +25,6 @@ def shipped() -> Path:
     package = Path(__file__).resolve().parent.parent
     inside = package / "grammars"
     return inside if inside.is_dir() else package.parent / "grammars"
-
-
-def installed() -> list[Path]:
-    """The grammars that installed packages ship, by entry points of the group `kubelog.grammars`. Raises GrammarError."""
-    # Looking through what is installed costs a start more than reading a log does: so first whether any names the group.
-    if not _is_named():
-        return []
-    from kubelog.grammar import packages
-
-    return packages.grammars()
-
-
-def _is_named() -> bool:
-    """Whether an installed package has such an entry point."""
-    for folder in dict.fromkeys(sys.path):
-        try:
-            with os.scandir(folder or ".") as entries:
-                names = [entry.path for entry in entries if entry.name.endswith((".dist-info", ".egg-info"))]
-        except OSError:
-            continue  # an archive, or no folder
-        for name in names:
-            try:
-                with open(os.path.join(name, "entry_points.txt"), "rb") as file:
-                    if GROUP.encode() in file.read():
-                        return True
-            except OSError:
-                pass
-    return False
 
 
 def find(paths: Iterable[Path]) -> list[Path]:

@@ -8,17 +8,51 @@ from __future__ import annotations
 
 import functools
 import os
-from importlib.metadata import EntryPoint, entry_points
-from importlib.util import find_spec
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from kubelog.errors import GrammarError
-from kubelog.grammar.catalog import GROUP, PACKAGES
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+GROUP: Final = "kubelog.grammars"
+# The packages of the grammars that were found: folder or file → name.
+PACKAGES: Final[dict[Path, str]] = {}
+
+
+def installed() -> list[Path]:
+    """The grammars that installed packages ship, by entry points of the group `kubelog.grammars`. Raises GrammarError."""
+    # Looking through what is installed costs a start more than reading a log does: so first whether any names the group.
+    if not _is_named():
+        return []
+    return _grammars()
+
+
+def _is_named() -> bool:
+    """Whether an installed package has such an entry point."""
+    for folder in dict.fromkeys(sys.path):
+        try:
+            with os.scandir(folder or ".") as entries:
+                names = [entry.path for entry in entries if entry.name.endswith((".dist-info", ".egg-info"))]
+        except OSError:
+            continue  # an archive, or no folder
+        for name in names:
+            try:
+                with open(os.path.join(name, "entry_points.txt"), "rb") as file:
+                    if GROUP.encode() in file.read():
+                        return True
+            except OSError:
+                pass
+    return False
 
 
 @functools.cache
-def grammars() -> list[Path]:
+def _grammars() -> list[Path]:
     """The folders or files, in the order of their entry points' names. Raises GrammarError."""
+    from importlib.metadata import entry_points
+
     found: dict[Path, None] = {}
     for entry in sorted(entry_points(group=GROUP), key=lambda one: (one.name, one.value)):
         package = entry.dist.name if entry.dist else entry.name
@@ -39,6 +73,8 @@ def grammars() -> list[Path]:
 
 def _path(entry: EntryPoint) -> Path | None:
     """Where an entry point says that grammars are."""
+    from importlib.util import find_spec
+
     if not entry.attr:
         spec = find_spec(entry.module)
         if spec is None:
