@@ -10,6 +10,7 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -350,3 +351,17 @@ def test_every_help_shows_an_example() -> None:
     for command in ("parse", "timeline", "tail", "coverage", "config", "explain"):
         shown = kubelog(command, "--help").stdout.decode()
         assert f"example: kubelog {command}" in " ".join(shown.split()) or f"| kubelog {command}" in " ".join(shown.split())
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_named_pipe_is_read_from_its_first_byte(tmp_path: Path) -> None:
+    lines = b"".join(
+        b"I0102 03:04:05.678901    4321 a.go:%d] a line that is long enough for several reads\n" % n for n in range(1, 501)
+    )
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(lines,), daemon=True)
+    writer.start()  # it waits for the reader
+    done = kubelog("parse", str(pipe), "--year", "2017", "-o", "jsonl")
+    assert done.returncode == 0, done.stderr
+    assert [json.loads(line)["source_line"] for line in done.stdout.splitlines()] == list(range(1, 501))
