@@ -14,9 +14,11 @@ from kubelog.ingest import ops
 from kubelog.ingest.block import (
     BARE,
     HEADER,
+    LEAST_MS,
     MAX_INDENT,
     MAX_LINE,
     MAX_PREFIX,
+    MOST_MS,
     NO_HEADER,
     NONE,
     PLAIN,
@@ -135,7 +137,7 @@ class ReferenceEngine:
 
     def _object(self, block: Block, line: int, at: int, text: str) -> bool:
         """Read the header of klog's JSON; whether the line is such an object."""
-        read = reference_json(text)
+        read = _read_object(text)
         if read is None:
             return False
         us, severity, caller = read
@@ -278,10 +280,10 @@ _MEMBER = re.compile(r'"((?:[^"\\]|\\.)*)":')
 _CALLER = re.compile(r"(?:.*/)?([^ \t:/]+:\d{1,9})")
 
 
-def reference_json(text: str) -> tuple[int, str, tuple[int, int] | None] | None:
+def _read_object(text: str) -> tuple[int, str, tuple[int, int] | None] | None:
     """Time in µs, severity and the place of `file:line` of an object that klog wrote; None where it is none."""
     read = re.match(r'\{"ts":(\d{1,15})(?:\.(\d{0,18}))?(?=,)', text, re.ASCII)
-    if not read or not 100_000_000_000 <= int(read[1]) <= 250_000_000_000_000:
+    if not read or not LEAST_MS <= int(read[1]) <= MOST_MS:
         return None
     digits = (read[2] or "").ljust(3, "0")
     us = int(read[1]) * 1000 + int(digits[:3]) + (digits[3:4] >= "5")

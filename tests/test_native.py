@@ -371,6 +371,20 @@ def test_both_bodies_of_a_function_of_ops_say_the_same(name: str, in_c: ModuleTy
     agree()
 
 
+@given(json_texts, st.sampled_from([b"", b",", b"}", b"]", b',"a":1}']))
+def test_a_json_value_ends_where_it_ends(value: bytes, behind: bytes) -> None:
+    assert ops.value_end(value + behind, 0, len(value + behind)) == len(value)
+
+
+@given(st.text())
+def test_unescaping_undoes_what_json_escapes(text: str) -> None:
+    text = text.encode("utf-8", "replace").decode()
+    for escaped in (json.dumps(text), json.dumps(text, ensure_ascii=False)):
+        raw = escaped.encode()
+        target = bytearray(len(raw))
+        assert target[: ops.unescape(target, 0, raw, 1, len(raw) - 1)] == text.encode()
+
+
 @given(st.binary(max_size=9), st.binary(max_size=90), st.integers(0, 100))
 def test_both_bodies_read_a_file_behind_what_is_in_front(in_c: ModuleType, front: bytes, text: bytes, size: int) -> None:
     for body in (ops.read_behind, in_c.read_behind):

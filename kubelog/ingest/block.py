@@ -25,6 +25,10 @@ GAP: Final = 32
 # Blanks in front of an envelope; more is the indentation of a continuation line (journalctl indents by the prefix's
 # width).
 MAX_INDENT: Final = 15
+# What klog's JSON may say as milliseconds since 1970: less (before 1973) are seconds, which klog never writes; more (behind 9892)
+# is in no calendar.
+LEAST_MS: Final = 100_000_000_000
+MOST_MS: Final = 250_000_000_000_000
 # How far into a line without an envelope a klog header is looked for (`kube-apiserver-1  | I0822 …`).
 MAX_PREFIX: Final = 128
 

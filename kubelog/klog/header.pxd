@@ -2,7 +2,7 @@ cimport cython
 from kubelog.ingest cimport ops
 
 cdef int BARE, MAX_LINE, MAX_PREFIX, _FULL
-cdef long long NONE, _LEAST_MS, _MOST_MS
+cdef long long NONE, LEAST_MS, MOST_MS
 
 @cython.final
 cdef class HeaderReader:

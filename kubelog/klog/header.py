@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from kubelog.grammar.compile import Program
 from kubelog.ingest import ops
-from kubelog.ingest.block import BARE, MAX_LINE, MAX_PREFIX, NONE, Block
+from kubelog.ingest.block import BARE, LEAST_MS, MAX_LINE, MAX_PREFIX, MOST_MS, NONE, Block
 from kubelog.ingest.calendar import DAYS_BEFORE
 
 try:
@@ -19,8 +19,6 @@ except ImportError:
 # What the reading says where a dictionary has no room.
 _FULL = -2
 _WORDS = b'{"ts":callermsg,"v":'
-# Milliseconds of 1973 and of 9892: what is less are seconds, which klog never writes; what is more is in no calendar.
-_LEAST_MS, _MOST_MS = 100_000_000_000, 250_000_000_000_000
 
 
 class HeaderReader:
@@ -156,7 +154,7 @@ class HeaderReader:
         q = p + 6
         d = ops.digits(self.b, q, e, 15)
         ms = ops.number(self.b, q, d)
-        if d == q or ms < _LEAST_MS or ms > _MOST_MS or d >= e:
+        if d == q or ms < LEAST_MS or ms > MOST_MS or d >= e:
             return -1
         us = 0
         if self.b[d] == 46:

@@ -24,5 +24,7 @@ cdef class FieldReader:
     cdef int _read(self) except -1 nogil
     @cython.locals(check=cython.int, negative=bint, q=Py_ssize_t, number="long long", scale="long long")
     cdef bint _value(self, Py_ssize_t field, Py_ssize_t at, Py_ssize_t p, Py_ssize_t e, int buffer) except -1 nogil
+    @cython.locals(n=Py_ssize_t)
+    cdef inline bint _is_nothing(self, Py_ssize_t p, Py_ssize_t e) except -1 nogil
     @cython.locals(total="long long", q=Py_ssize_t, number="long long", decimals=cython.int, c=cython.int, unit="long long")
     cdef bint _duration(self, Py_ssize_t at, Py_ssize_t p, Py_ssize_t e, bint negative) except -1 nogil

@@ -74,10 +74,8 @@ class FieldReader:
                 return False
             p += 1
             e -= 1
-        elif p + 1 < e and self.b[p] == 60 and self.b[p + 1] == 10:
+        elif (p + 1 < e and self.b[p] == 60 and self.b[p + 1] == 10) or self._is_nothing(p, e):
             return False
-        elif e - p == 4 + (p < e and self.b[p] == 60) and ops.starts(self.b, p, e, self.words, 13 if self.b[p] == 60 else 9, e - p):
-            return False  # nothing
         check = self.checks[field]
         if check == SURE or check == WORD:
             if ops.valid_text(self.b, p, e) == 0 or (check == WORD and (p == e or ops.plain_end(self.b, p, e) < e)):
@@ -116,6 +114,11 @@ class FieldReader:
         # Both are exact, so the quotient is the nearest float.
         self.floats[at] = (-1.0 if negative else 1.0) * number / scale
         return q == e
+
+    def _is_nothing(self, p: int, e: int) -> bool:
+        """Whether a value is `null` or `<nil>`, which a wording may take for no value."""
+        n = e - p
+        return (n == 4 and ops.starts(self.b, p, e, self.words, 9, 4)) or (n == 5 and ops.starts(self.b, p, e, self.words, 13, 5))
 
     def _duration(self, at: int, p: int, e: int, negative: bool) -> bool:
         """A Go duration in seconds: its whole nanoseconds, divided once."""
