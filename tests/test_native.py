@@ -268,10 +268,19 @@ def moves(draw: st.DrawFn) -> tuple[bytearray, int, bytes, int, int]:
 
 
 @st.composite
-def views(draw: st.DrawFn) -> tuple[array[int], int, bytes, int, int, int]:
+def views(draw: st.DrawFn) -> tuple[array[int], int, bytes, int, int, int, int]:
     text, p, e = draw(parts())
     rows = draw(st.integers(1, 3))
-    return array("i", [-1] * (4 * rows)), 4 * draw(st.integers(0, rows - 1)), text, p, e, draw(st.integers(0, 9))
+    places = draw(st.integers(0, 9)), draw(st.integers(0, 1 << 20))
+    return array("i", [-1] * (4 * rows)), 4 * draw(st.integers(0, rows - 1)), text, p, e, *places
+
+
+def columns(code: str) -> st.SearchStrategy[tuple[array[int], int, int, bytearray]]:
+    values = st.lists(st.sampled_from([-1, 0, 1, 7]), max_size=40)
+    bits = st.binary(min_size=5, max_size=6).map(bytearray)
+    return st.tuples(values, st.sampled_from([-1, 0])).flatmap(
+        lambda found: st.tuples(st.just(array(code, found[0])), st.integers(0, len(found[0])), st.just(found[1]), bits)
+    )
 
 
 @st.composite
@@ -340,6 +349,10 @@ CASES: dict[str, st.SearchStrategy[tuple[Any, ...]]] = {
     "valid_text": parts() | parts(st.lists(utf_8, max_size=9).map(b"".join)) | utf_8.map(lambda text: (text, 0, len(text))),
     "put_view": views(),
     "put_bit": bits(),
+    "mark_b": columns("b"),
+    "mark_i": columns("i"),
+    "mark_q": columns("q"),
+    "put_less": columns("b").map(lambda found: (found[0][:], found[0], found[1])),
     "copy": moves(),
 }
 

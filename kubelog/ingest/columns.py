@@ -1,4 +1,4 @@
-"""Memory: columns, which are arrays of int8 (b), int32 (i), int64 (q) and float64 (d), and the bytes that are read."""
+"""Memory: columns, which are arrays of int8 (b), uint8 (B), int32 (i), int64 (q) and float64 (d), and the bytes that are read."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from kubelog.ingest import ops
 
-_LIKE = {code: array(code) for code in "biqd"}
+_LIKE = {code: array(code) for code in "bBiqd"}
 
 
 def column(code: str, size: int) -> array[Any]:

@@ -103,6 +103,14 @@ cdef extern from *:
     }
     KL int32_t kl_six(kl_text b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e) {
       if (!kl_inside(size, p, e) || e - p < 6) return -1;
+      uint64_t x = kl_load4(b + p) | (uint64_t)b[p + 4] << 32 | (uint64_t)b[p + 5] << 40;
+    #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+      /* Digits are 30 to 39: adding 6 must leave the high half as it is. */
+      if (((x & 0xF0F0F0F0F0F0ull) | ((x + 0x060606060606ull) & 0xF0F0F0F0F0F0ull) >> 4) != 0x333333333333ull) return -1;
+      x &= 0x0F0F0F0F0F0Full;
+      x = (x * 10 + (x >> 8)) & 0x00FF00FF00FFull; /* three numbers of two digits */
+      return (int32_t)((x & 0xFF) * 10000 + (x >> 16 & 0xFF) * 100 + (x >> 32 & 0xFF));
+    #else
       int32_t n = 0;
       for (int i = 0; i < 6; i++) {
         unsigned d = (unsigned)b[p + i] - 48;
@@ -110,6 +118,7 @@ cdef extern from *:
         n = n * 10 + (int32_t)d;
       }
       return n;
+    #endif
     }
     KL int kl_two(kl_text p) {
       unsigned x = (unsigned)p[0] - 48, y = (unsigned)p[1] - 48;
@@ -243,10 +252,13 @@ cdef extern from *:
     static inline int kl_valid_text(kl_text b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e) {
       if (!kl_inside(size, p, e)) return 0;
       int ascii = 1;
+      const Py_ssize_t start = p;
       while (p < e) {
         const uint64_t high = 0x8080808080808080ull;
         while (e - p >= 32 && !((kl_load8(b + p) | kl_load8(b + p + 8) | kl_load8(b + p + 16) | kl_load8(b + p + 24)) & high)) p += 32;
-        if (e - p >= 8 && !(kl_load8(b + p) & high)) { p += 8; continue; }
+        if (e - p >= 8) {
+          if (!(kl_load8(b + p) & high)) { p += 8; continue; }
+        } else if (e - start >= 8 && !(kl_load8(b + e - 8) & high)) break; /* some bytes are looked at again */
         if (p == e) break;
         uint8_t c = b[p];
         if (c < 0x80) { p++; continue; }
@@ -260,13 +272,13 @@ cdef extern from *:
       }
       return 1 + ascii;
     }
-    KL int kl_put_view(int32_t *views, Py_ssize_t n_views, Py_ssize_t i, kl_text b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e, int buffer) {
+    KL int kl_put_view(int32_t *views, Py_ssize_t n_views, Py_ssize_t i, kl_text b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e, int buffer, Py_ssize_t place) {
       if (!kl_inside(size, p, e) || i < 0 || i > n_views - 4) return -1;
       Py_ssize_t n = e - p;
       views[i] = (int32_t)n;
       if (n > 12) {
         memcpy(views + i + 1, b + p, 4);
-        views[i + 2] = buffer, views[i + 3] = (int32_t)p;
+        views[i + 2] = buffer, views[i + 3] = (int32_t)place;
       } else if (size - p >= 12) { /* read twelve bytes, keep those that are meant */
         uint64_t lo = kl_load8(b + p), hi = kl_load4(b + p + 8);
         if (n < 8) lo = n ? lo & (~0ull >> (64 - 8 * n)) : 0, hi = 0;
@@ -276,6 +288,26 @@ cdef extern from *:
         memset(views + i + 1, 0, 12), memcpy(views + i + 1, b + p, (size_t)n);
       }
       return 0;
+    }
+    /* A loop for each size: the compiler makes eight and more values of one step of it. */
+    #define KL_MARK(clear) \
+      Py_ssize_t missing = 0; \
+      if (n < 0 || n > size || (n + 7) / 8 > n_bits) return 0; \
+      for (Py_ssize_t i = 0; i < n; i++) missing += x[i] == none; \
+      if (!missing) return 0; \
+      for (Py_ssize_t i = 0; i < n; i += 8) { \
+        Py_ssize_t m = n - i < 8 ? n - i : 8; \
+        int byte = 0; \
+        for (Py_ssize_t k = 0; k < m; k++) byte |= (x[i + k] != none) << k; \
+        bits[i >> 3] = (uint8_t)byte; \
+      } \
+      if (clear) for (Py_ssize_t i = 0; i < n; i++) x[i] = x[i] == none ? 0 : x[i]; \
+      return missing;
+    static inline Py_ssize_t kl_mark_b(int8_t *x, Py_ssize_t size, Py_ssize_t n, int8_t none, uint8_t *bits, Py_ssize_t n_bits) { KL_MARK(1) }
+    static inline Py_ssize_t kl_mark_i(int32_t *x, Py_ssize_t size, Py_ssize_t n, int32_t none, uint8_t *bits, Py_ssize_t n_bits) { KL_MARK(1) }
+    static inline Py_ssize_t kl_mark_q(int64_t *x, Py_ssize_t size, Py_ssize_t n, int64_t none, uint8_t *bits, Py_ssize_t n_bits) { KL_MARK(0) }
+    static inline void kl_put_less(int8_t *to, Py_ssize_t n_to, const int8_t *x, Py_ssize_t size, Py_ssize_t n) {
+      if (n <= n_to && n <= size) for (Py_ssize_t i = 0; i < n; i++) to[i] = (int8_t)(x[i] - 1);
     }
     KL Py_ssize_t kl_copy(uint8_t *t, Py_ssize_t tsize, Py_ssize_t q, kl_text b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e) {
       if (kl_inside(size, p, e) && kl_inside(tsize, q, q + e - p)) memcpy(t + q, b + p, (size_t)(e - p));
@@ -301,7 +333,11 @@ cdef extern from *:
     Py_ssize_t kl_text_behind(const unsigned char *b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e) noexcept nogil
     Py_ssize_t kl_lookup(const int *slots, Py_ssize_t n_slots, const int *spans, Py_ssize_t n_spans, const unsigned char *text, Py_ssize_t tsize, const unsigned char *b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e) noexcept nogil
     int kl_valid_text(const unsigned char *b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e) noexcept nogil
-    int kl_put_view(int *views, Py_ssize_t n_views, Py_ssize_t i, const unsigned char *b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e, int buffer) noexcept nogil
+    int kl_put_view(int *views, Py_ssize_t n_views, Py_ssize_t i, const unsigned char *b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e, int buffer, Py_ssize_t place) noexcept nogil
+    Py_ssize_t kl_mark_b(signed char *x, Py_ssize_t size, Py_ssize_t n, signed char none, unsigned char *bits, Py_ssize_t n_bits) noexcept nogil
+    Py_ssize_t kl_mark_i(int *x, Py_ssize_t size, Py_ssize_t n, int none, unsigned char *bits, Py_ssize_t n_bits) noexcept nogil
+    Py_ssize_t kl_mark_q(long long *x, Py_ssize_t size, Py_ssize_t n, long long none, unsigned char *bits, Py_ssize_t n_bits) noexcept nogil
+    void kl_put_less(signed char *to, Py_ssize_t n_to, const signed char *x, Py_ssize_t size, Py_ssize_t n) noexcept nogil
     Py_ssize_t kl_copy(unsigned char *t, Py_ssize_t tsize, Py_ssize_t q, const unsigned char *b, Py_ssize_t size, Py_ssize_t p, Py_ssize_t e) noexcept nogil
 
 ctypedef const unsigned char *Text
@@ -376,10 +412,18 @@ cdef inline Py_ssize_t lookup(const int[::1] slots, const int[::1] spans, const 
     return kl_lookup(<const int *> slots._data, slots.shape[0], <const int *> spans._data, spans.shape[0], <Text> text._data, text.shape[0], <Text> b._data, b.shape[0], p, e)
 cdef inline int valid_text(const unsigned char[::1] b, Py_ssize_t p, Py_ssize_t e) noexcept nogil:
     return kl_valid_text(<Text> b._data, b.shape[0], p, e)
-cdef inline int put_view(int[::1] views, Py_ssize_t i, const unsigned char[::1] b, Py_ssize_t p, Py_ssize_t e, int buffer) noexcept nogil:
-    return kl_put_view(<int *> views._data, views.shape[0], i, <Text> b._data, b.shape[0], p, e, buffer)
+cdef inline int put_view(int[::1] views, Py_ssize_t i, const unsigned char[::1] b, Py_ssize_t p, Py_ssize_t e, int buffer, Py_ssize_t place) noexcept nogil:
+    return kl_put_view(<int *> views._data, views.shape[0], i, <Text> b._data, b.shape[0], p, e, buffer, place)
 cdef inline int put_bit(unsigned char[::1] bits, Py_ssize_t i) except -1 nogil:
     bits[i >> 3] |= <unsigned char> (1 << (i & 7))
     return 0
+cdef inline Py_ssize_t mark_b(signed char[::1] column, Py_ssize_t n, int none, unsigned char[::1] bits) noexcept nogil:
+    return kl_mark_b(<signed char *> column._data, column.shape[0], n, none, <unsigned char *> bits._data, bits.shape[0])
+cdef inline Py_ssize_t mark_i(int[::1] column, Py_ssize_t n, int none, unsigned char[::1] bits) noexcept nogil:
+    return kl_mark_i(<int *> column._data, column.shape[0], n, none, <unsigned char *> bits._data, bits.shape[0])
+cdef inline Py_ssize_t mark_q(long long[::1] column, Py_ssize_t n, long long none, unsigned char[::1] bits) noexcept nogil:
+    return kl_mark_q(<long long *> column._data, column.shape[0], n, none, <unsigned char *> bits._data, bits.shape[0])
+cdef inline void put_less(signed char[::1] target, signed char[::1] column, Py_ssize_t n) noexcept nogil:
+    kl_put_less(<signed char *> target._data, target.shape[0], <const signed char *> column._data, column.shape[0], n)
 cdef inline Py_ssize_t copy(unsigned char[::1] target, Py_ssize_t q, const unsigned char[::1] b, Py_ssize_t p, Py_ssize_t e) noexcept nogil:
     return kl_copy(<unsigned char *> target._data, target.shape[0], q, <Text> b._data, b.shape[0], p, e)

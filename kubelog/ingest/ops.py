@@ -272,12 +272,12 @@ def valid_text(b: bytes, p: int, e: int) -> int:
     return 1
 
 
-def put_view(views: array[int], i: int, b: bytes | bytearray, p: int, e: int, buffer: int) -> None:
-    """Put Arrow's view of b[p:e] into views[i:i + 4]: its length, then itself or its first four bytes, the buffer and p."""
+def put_view(views: array[int], i: int, b: bytes | bytearray, p: int, e: int, buffer: int, place: int) -> None:
+    """Put Arrow's view of b[p:e] into views[i:i + 4]: its length, then itself, or its first four bytes and where it is kept."""
     text = bytes(b[p : min(e, p + 12)])
     words = memoryview(text[: 4 if e - p > 12 else 12].ljust(12, b"\0")).cast("i")
     views[i], views[i + 1] = e - p, words[0]
-    views[i + 2], views[i + 3] = (buffer, p) if e - p > 12 else (words[1], words[2])
+    views[i + 2], views[i + 3] = (buffer, place) if e - p > 12 else (words[1], words[2])
 
 
 def put_bit(bits: bytearray, i: int) -> None:
@@ -285,7 +285,41 @@ def put_bit(bits: bytearray, i: int) -> None:
     bits[i >> 3] |= 1 << (i & 7)
 
 
-def copy(target: bytearray, q: int, b: bytes, p: int, e: int) -> int:
+def _mark(column: array[int], n: int, none: int, bits: bytearray, clear: bool) -> int:
+    """How many of the first n values are `none`. If any, the bits of the others are set, the lowest of a byte first."""
+    missing = sum(1 for i in range(n) if column[i] == none)
+    if missing:
+        bits[: (n + 7) // 8] = bytes((n + 7) // 8)
+        for i in range(n):
+            if column[i] != none:
+                bits[i >> 3] |= 1 << (i & 7)
+            elif clear:
+                column[i] = 0
+    return missing
+
+
+def mark_b(column: array[int], n: int, none: int, bits: bytearray) -> int:
+    """How many of the first n values are `none`. If any: the others' bits are set, the lowest of a byte first; `none` becomes 0."""
+    return _mark(column, n, none, bits, True)
+
+
+def mark_i(column: array[int], n: int, none: int, bits: bytearray) -> int:
+    """As mark_b."""
+    return _mark(column, n, none, bits, True)
+
+
+def mark_q(column: array[int], n: int, none: int, bits: bytearray) -> int:
+    """As mark_b, but `none` stays."""
+    return _mark(column, n, none, bits, False)
+
+
+def put_less(target: array[int], column: array[int], n: int) -> None:
+    """Put the first n values of a column into the target, each less by one."""
+    for i in range(n):
+        target[i] = column[i] - 1
+
+
+def copy(target: bytearray | array[int], q: int, b: bytes, p: int, e: int) -> int:
     """Put b[p:e] into the target at q; where it ends there."""
-    target[q : q + e - p] = b[p:e]
+    memoryview(target)[q : q + e - p] = b[p:e]
     return q + e - p

@@ -17,7 +17,7 @@ from kubelog.ingest import columns
 from kubelog.ingest.clock import CLOCK, FILE
 
 # What is read at a time, and the usual size of a Block: what costs something a Block is spread over some 17,000 lines.
-CHUNK: Final = 1 << 22
+CHUNK: Final = 1 << 21
 _MAGIC: Final = {b"\x1f\x8b": "gzip", b"\xfd7zXZ\0": "lzma", b"BZh": "bz2"}
 _PROBE: Final = 8192
 

@@ -63,24 +63,25 @@ class HeaderReader:
             body = -1
             self.json[line] = 0
             self.utc[line] = NONE
-            if e - self.at[line] <= MAX_LINE and ops.starts(self.b, p, e, self.words, 0, 6):
-                body = self._object(p, e)
-                if body == _FULL:
-                    return line
-                if body >= 0:
-                    self.head[line] = self.severity_said
-                    self.moment[line] = self.thread[line] = NONE
-                    self.site[line] = self.site_said
-                    self.body_at[line] = p
-                    self.json[line] = 1
-                    self.utc[line] = self.micros
-                    line += 1
-                    continue
-            elif e - self.at[line] <= MAX_LINE:
-                n = ops.first_of(self.b, p, e, self.pool, self.literals, self.before)
-                body = self._header(p + n if n > 0 else p, e)
-                if body == -1 and self.envelope[line] == BARE:
-                    body = self._behind_prefix(p, e)
+            if e - self.at[line] <= MAX_LINE:
+                body = self._header(p, e)
+                if body == -1 and ops.starts(self.b, p, e, self.words, 0, 6):
+                    body = self._object(p, e)
+                    if body >= 0:
+                        self.head[line] = self.severity_said
+                        self.moment[line] = self.thread[line] = NONE
+                        self.site[line] = self.site_said
+                        self.body_at[line] = p
+                        self.json[line] = 1
+                        self.utc[line] = self.micros
+                        line += 1
+                        continue
+                elif body == -1:
+                    n = ops.first_of(self.b, p, e, self.pool, self.literals, self.before)
+                    if n > 0:
+                        body = self._header(p + n, e)
+                    if body == -1 and self.envelope[line] == BARE:
+                        body = self._behind_prefix(p, e)
                 if body == _FULL:
                     return line
             if body < 0:

@@ -6,6 +6,7 @@ convert, a pod of an odd form) are told by number: `table.py` makes a Record of 
 
 from __future__ import annotations
 
+from array import array
 from typing import Any
 
 from kubelog.grammar.compile import MAX_DEPTH
@@ -13,17 +14,17 @@ from kubelog.ingest import ops
 from kubelog.ingest.block import LINE_TOO_LONG, NONE, STRUCTURED, Block, Dictionary
 from kubelog.ingest.columns import column, grown, zeros
 from kubelog.message.layout import (
-    ARENA,
     BOOL,
     COLUMNS,
-    DATA,
     DURATION,
     GO,
     INT,
     LONGEST,
     POD,
     QUANTITY,
+    SIGNATURES,
     SURE,
+    TEXTS,
     VIEWS,
     WORD,
     Layout,
@@ -42,13 +43,6 @@ _POD_STOPS = bytes(c <= 32 or c >= 127 or c in b"/_()[]{}," for c in range(256))
 _STRUCT, _LIST, _TUPLE, _MAP = range(4)
 
 
-# What the bits of `lacks` mean.
-_LACKS = (
-    ("node", "unit"), ("pid",), ("thread",), ("source_file", "source_line"), ("severity",), ("kind",), ("time", "year_source"),
-    ("time_source",), ("reason",),
-)  # fmt: skip
-
-
 class CellReader:
     """Fills the cells of a Block's records."""
 
@@ -58,6 +52,7 @@ class CellReader:
         self.hole_first, self.checks, self.slow = layout.hole_first, layout.checks, layout.slow
         self.pod_hole, self.container_hole, self.event = layout.pod_hole, layout.container_hole, layout.event
         self.text, self.text_at, self.text_end, self.texts = layout.text, layout.text_at, layout.text_end, layout.texts
+        self.literal = layout.literal
         self.rows = rows = block.rows
         self.first, self.at, self.start, self.stop, self.joined = block.first, block.at, block.start, block.stop, block.joined
         self.verdict, self.reason, self.kind, self.message_end = block.verdict, block.reason, block.kind, block.message_end
@@ -81,7 +76,9 @@ class CellReader:
         self.bits = bits = {name: bytearray(size) for name in ("pod", "namespace", "pod_uid", "container")}
         self.has_pod, self.has_namespace, self.has_pod_uid = bits["pod"], bits["namespace"], bits["pod_uid"]
         self.has_container = bits["container"]
-        self.lacks = 0  # which columns have a value that is missing
+        # The texts: they are copied, so that the Block's bytes can be let go, which are more.
+        self.room: array[int] = column("B", block.size + len(block.arena))
+        self.n_kept = self.kept_from = self.kept_to = self.shift = 0  # b[kept_from:kept_to] was kept, `shift` further on
         self.signatures = Dictionary()  # their spans in `written`
         self.written = bytearray(8 * (LONGEST + _MOST))
         self.n_signatures = self.used = 0
@@ -89,15 +86,18 @@ class CellReader:
         self.odd = zeros("i", 64)  # records that are not as usual
         self.n_odd = 0
         self.open = column("b", MAX_DEPTH)
+        self.no_node = -1  # the code of the node where the line says none
         self.name_at = self.name_end = self.space_at = self.space_end = self.uid_at = self.uid_end = 0
         self.value_at = self.value_end = 0
 
     def read(self) -> None:
         """Fill all cells."""
+        ops.put_less(self.time_source, self.time_source_of, self.rows)
+        ops.put_less(self.year_source, self.year_source_of, self.rows)
         row = 0
         names = self.signatures
         while True:
-            self.slots, self.places = names.slots, names.spans
+            self.slots, self.places, self.kept = names.slots, names.spans, self.room
             with cython.nogil:
                 row = self._read(row)
             names.count = self.n_signatures
@@ -107,33 +107,39 @@ class CellReader:
                 self.odd = grown("i", self.odd, 4 * len(self.odd))
             elif names.count == names.room:
                 names.grow(bytes(self.written))
+            elif not self._keeps(row):
+                self.room = grown("B", self.room, 2 * len(self.room) + 2 * (self.stop[row] - self.start[row]))
             else:
                 self.written = bytearray(self.written) + bytearray(3 * len(self.written))
 
+    def kept_texts(self) -> bytes:
+        """What the views into TEXTS point into."""
+        return bytes(memoryview(self.room)[: self.n_kept])
+
+    def signature_pool(self) -> bytes:
+        """What the views into SIGNATURES point into."""
+        return bytes(self.written[: self.used])
+
     def signature_texts(self) -> list[bytes]:
-        return self.signatures.values(bytes(self.written[: self.used]))
+        return self.signatures.values(self.signature_pool())
 
     def odd_rows(self) -> list[int]:
         return [self.odd[i] for i in range(self.n_odd)]
-
-    def missing(self) -> set[str]:
-        """The columns of numbers and codes in which a value is missing."""
-        return {name for bit, names in enumerate(_LACKS) if self.lacks >> bit & 1 for name in names}
 
     def _read(self, row: int) -> int:
         """Go on until the rows or some room end; where it stopped."""
         while row < self.rows:
             if self.used + LONGEST + _MOST > len(self.written) or self.n_odd == len(self.odd):
                 return row
-            if 2 * self.n_signatures == len(self.places):
+            if 2 * self.n_signatures == len(self.places) or not self._keeps(row):
                 return row
             self._codes(row)
             if self.joined[row]:
                 self.b = self.arena
-                usual = self._texts(row, ARENA)
+                usual = self._texts(row)
                 self.b = self.data
             else:
-                usual = self._texts(row, DATA)
+                usual = self._texts(row)
             if not usual:
                 self.odd[self.n_odd] = row
                 self.n_odd += 1
@@ -141,52 +147,34 @@ class CellReader:
         return row
 
     def _codes(self, row: int) -> int:
-        line = self.first[row]
+        line, kind = self.first[row], self.kind[row]
         process, site = self.process[line], self.site[line]
         thread = self.thread_of[line]
         pid = thread
-        lacks = 0
+        unit = file = number = -1
+        node = self.no_node
         if process >= 0:
-            self.node[row], self.unit[row] = self.node_of[process], self.unit_of[process]
-            if self.node[row] < 0:
-                lacks |= 1
+            unit = self.unit_of[process]
+            if self.node_of[process] >= 0:
+                node = self.node_of[process]
             if self.pid_of[process] != NONE:
                 pid = self.pid_of[process]
-        else:
-            self.node[row] = self.unit[row] = -1
-            lacks |= 1
-        self.pid[row], self.thread[row] = pid, thread
-        if pid == NONE:
-            lacks |= 2
-        if thread == NONE:
-            lacks |= 4
         if site >= 0:
-            self.file[row], self.source_line[row] = self.file_of[site], self.line_of[site]
-        else:
-            self.file[row] = self.source_line[row] = -1
-            lacks |= 8
-        self.severity[row] = self.head[line]
-        if self.head[line] < 0:
-            lacks |= 16
-        if self.kind[row] < 0:
-            self.event_kind[row] = -1
-            lacks |= 32
-        else:
-            self.event_kind[row] = self.event[self.kind[row]]
-        self.reason_code[row] = self.reason[row] - 1
-        if self.reason[row] == 0:
-            lacks |= 256
-        if self.time[row] == NONE:
-            lacks |= 64
-        if self.time_source_of[row] == 0:
-            lacks |= 128
-        self.time_source[row], self.year_source[row] = self.time_source_of[row] - 1, self.year_source_of[row] - 1
-        self.lacks |= lacks
+            file, number = self.file_of[site], self.line_of[site]
+        self.node[row], self.unit[row] = node, unit
+        self.pid[row], self.thread[row] = pid, thread
+        self.file[row], self.source_line[row] = file, number
+        self.severity[row], self.reason_code[row] = self.head[line], self.reason[row] - 1
+        self.event_kind[row] = -1 if kind < 0 else self.event[kind]
         self.line[row] = self.line_base + line
         self.offset[row] = self.offset_base + self.at[line]
         return 0
 
-    def _texts(self, row: int, buffer: int) -> bool:
+    def _keeps(self, row: int) -> bool:
+        """Whether there is room for all texts of a record: its message, and what else is named in its body."""
+        return self.n_kept + 2 * (self.stop[row] - self.start[row]) <= len(self.kept)
+
+    def _texts(self, row: int) -> bool:
         """The texts of a record; False where it is not as usual."""
         p, e, kind = self.start[row], self.stop[row], self.kind[row]
         if self.reason[row] == LINE_TOO_LONG or (kind >= 0 and self.slow[kind]):
@@ -194,27 +182,52 @@ class CellReader:
         valid = ops.valid_text(self.b, p, e)
         if valid == 0 or (kind >= 0 and not self._converts(row, kind, p)):
             return False
-        m, m_end = p, e
-        if self.message_end[row] >= 0:
-            m, m_end = p + 1, p + self.message_end[row] - 1
-            if ops.find(self.b, 92, m, m_end) < m_end:
-                return False
-        ops.put_view(self.message, 4 * row, self.b, m, m_end, buffer)
+        self.kept_from = self.kept_to = p
+        quoted = self.message_end[row] >= 0
+        m, m_end = (p + 1, p + self.message_end[row] - 1) if quoted else (p, e)
+        literal = False
         if kind >= 0:
             text = self.text[kind]
             if self.code_of[text] == 0:
                 q = ops.copy(self.written, self.used, self.texts, self.text_at[text], self.text_end[text])
                 self.code_of[text] = self._code(q) + 1
-            self.signature[row] = self.code_of[text] - 1
-        elif self.verdict[row] == STRUCTURED:
-            if m_end - m > LONGEST:
+            code = self.code_of[text] - 1
+            n = self.text_end[text] - self.text_at[text]
+            literal = self.literal[text] != 0 and n == m_end - m
+            literal = literal and ops.starts(self.b, m, m_end, self.texts, self.text_at[text], n)
+        if quoted and not literal and ops.find(self.b, 92, m, m_end) < m_end:
+            return False
+        if kind < 0:
+            if self.verdict[row] == STRUCTURED:
+                if m_end - m > LONGEST:
+                    return False
+                literal = True
+                code = self._code(ops.copy(self.written, self.used, self.b, m, m_end))
+            elif valid == 2:
+                code = self._code(self._mask(m, m_end))
+            else:
                 return False
-            self.signature[row] = self._code(ops.copy(self.written, self.used, self.b, m, m_end))
+        self.signature[row] = code
+        if literal:
+            # A message is its own signature.
+            ops.put_view(self.message, 4 * row, self.b, m, m_end, SIGNATURES, self.places[2 * code])
         else:
-            if valid != 2:
-                return False
-            self.signature[row] = self._code(self._mask(m, m_end))
-        return self._names(row, kind, p, buffer)
+            self._keep(m, m_end)
+            self._put(self.message, row, m, m_end)
+        return self._names(row, kind, p)
+
+    def _keep(self, p: int, e: int) -> int:
+        """Copy b[p:e]."""
+        self.kept_from, self.kept_to, self.shift = p, e, self.n_kept - p
+        self.n_kept = ops.copy(self.kept, self.n_kept, self.b, p, e)
+        return 0
+
+    def _put(self, views: array[int], row: int, p: int, e: int) -> int:
+        """Put down the view of b[p:e], which is copied where it was not and has to be."""
+        if e - p > 12 and (p < self.kept_from or e > self.kept_to):
+            self._keep(p, e)
+        ops.put_view(views, 4 * row, self.b, p, e, TEXTS, p + self.shift)
+        return 0
 
     def _code(self, q: int) -> int:
         """The code of the signature that was written up to q; it is kept if it is new."""
@@ -270,7 +283,7 @@ class CellReader:
                     q += 1
         return q
 
-    def _names(self, row: int, kind: int, p: int, buffer: int) -> bool:
+    def _names(self, row: int, kind: int, p: int) -> bool:
         """The pod and the container of a record; False where one is not as usual."""
         pod_at = pod_end = uid_at = uid_end = at = end = -1
         pair = self.pair_first[row]
@@ -291,17 +304,19 @@ class CellReader:
         if pod_at >= 0:
             if not self._inner(pod_at, pod_end) or not self._pod(self.value_at, self.value_end):
                 return False
-            ops.put_view(self.pod, 4 * row, self.b, self.name_at, self.name_end, buffer)
+            if pod_at < self.kept_from or pod_end > self.kept_to:
+                self._keep(self.value_at, self.value_end)
+            self._put(self.pod, row, self.name_at, self.name_end)
             ops.put_bit(self.has_pod, row)
             if self.space_end > self.space_at:
-                ops.put_view(self.namespace, 4 * row, self.b, self.space_at, self.space_end, buffer)
+                self._put(self.namespace, row, self.space_at, self.space_end)
                 ops.put_bit(self.has_namespace, row)
             if self.uid_end == self.uid_at and uid_at >= 0:
                 if not self._inner(uid_at, uid_end):
                     return False
                 self.uid_at, self.uid_end = self.value_at, self.value_end
             if self.uid_end > self.uid_at:
-                ops.put_view(self.pod_uid, 4 * row, self.b, self.uid_at, self.uid_end, buffer)
+                self._put(self.pod_uid, row, self.uid_at, self.uid_end)
                 ops.put_bit(self.has_pod_uid, row)
         self.value_at = self.value_end = p
         found = False
@@ -318,7 +333,7 @@ class CellReader:
         if at >= 0 and not found:
             return False
         if found:
-            ops.put_view(self.container, 4 * row, self.b, self.value_at, self.value_end, buffer)
+            self._put(self.container, row, self.value_at, self.value_end)
             ops.put_bit(self.has_container, row)
         return True
 
@@ -650,56 +665,19 @@ class Bits:
         self.rows = rows
         self.found = bytearray((rows + 7) // 8)
 
-    def of(self, column: Any, none: int) -> bytearray:
-        """The bits of a column of int8, int32 or int64, in which `none` stands for no value.
+    def of(self, column: Any, none: int) -> bytearray | None:
+        """The bits of a column of int8, int32 or int64, in which `none` stands for no value; None where all are there.
 
         In those of int8 and int32, codes often, it becomes 0: there are readers that look at what is not there.
         """
         self.bits = self.found
         if column.itemsize == 8:
             self.q = column
-            with cython.nogil:
-                self._of_q(none)
+            missing = ops.mark_q(self.q, self.rows, none, self.bits)
         elif column.itemsize == 4:
             self.i = column
-            with cython.nogil:
-                self._of_i(none)
+            missing = ops.mark_i(self.i, self.rows, none, self.bits)
         else:
             self.b = column
-            with cython.nogil:
-                self._of_b(none)
-        return self.found
-
-    def _of_q(self, none: int) -> int:
-        row = byte = 0
-        while row < self.rows:
-            byte |= (self.q[row] != none) << (row & 7)
-            row += 1
-            if row & 7 == 0 or row == self.rows:
-                self.bits[(row - 1) >> 3] = byte
-                byte = 0
-        return 0
-
-    def _of_i(self, none: int) -> int:
-        row = byte = 0
-        while row < self.rows:
-            given = self.i[row] != none
-            byte |= given << (row & 7)
-            self.i[row] *= given
-            row += 1
-            if row & 7 == 0 or row == self.rows:
-                self.bits[(row - 1) >> 3] = byte
-                byte = 0
-        return 0
-
-    def _of_b(self, none: int) -> int:
-        row = byte = 0
-        while row < self.rows:
-            given = self.b[row] != none
-            byte |= given << (row & 7)
-            self.b[row] *= given
-            row += 1
-            if row & 7 == 0 or row == self.rows:
-                self.bits[(row - 1) >> 3] = byte
-                byte = 0
-        return 0
+            missing = ops.mark_b(self.b, self.rows, none, self.bits)
+        return self.found if missing else None

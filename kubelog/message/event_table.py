@@ -72,14 +72,13 @@ class EventTables:
     """Makes Arrow tables of the events of one kind: time, node, unit, the kind's fields, path and line."""
 
     def __init__(self, tables: Tables, decoder: Decoder, table: Table, kind: str) -> None:
-        pa = arrow()
         self.tables, self.decoder, self.fields = tables, decoder, field_types(decoder.classes[kind])
         hints = typing.get_type_hints(decoder.classes[kind])
         self.cells = {name: _cell(type_, hints[name]) for name, type_ in self.fields.items()}
         self.wordings = [number for number, entry in enumerate(table.entries) if entry.event == kind]
         self.table = table
         self._known: dict[int, list[tuple[int, Callable[[bytes], Any], Any]]] = {}
-        self.codes = pa.Array.from_buffers(pa.int32(), len(self.wordings), [None, pa.py_buffer(array("i", self.wordings))])
+        self.wanted = array("b", [entry.event == kind for entry in table.entries])
         # How the leaf reads each field; -1: it does not. And its hole in each wording; -1: it has none.
         self.checks, self.holes = array("b"), array("i", [-1]) * (len(table.entries) * len(self.fields))
         # Where values are fields as they are read, no Event is made of them.
@@ -112,31 +111,21 @@ class EventTables:
 
     def batch(self, block: Block, maker: RecordMaker, where: Filter) -> pa.RecordBatch:
         """The events of a Block."""
-        pa = arrow()
-        rows = self._rows(block)
+        pa, leaf = arrow(), self.tables.leaves.FieldReader(block, self.wanted, self.checks, self.holes)
         if where:
-            rows = [row for row in rows if where.admits(maker.record(block, row))]
-        columns = self._read(block, maker, rows) if self.plainly else self._made(block, maker, rows)
+            leaf.choose([row for row in leaf.found if where.admits(maker.record(block, row))])
+        columns = self._read(block, maker, leaf) if self.plainly else self._made(block, maker, leaf.found)
         schema = self.schema(maker.clock)
         return pa.RecordBatch.from_arrays([_array(columns[field.name], field.type) for field in schema], schema=schema)
 
-    def _rows(self, block: Block) -> list[int]:
-        import pyarrow.compute as pc
-
-        pa = arrow()
-        kinds = pa.Array.from_buffers(pa.int32(), len(block), [None, pa.py_buffer(block.kind)])
-        found: list[int] = pc.indices_nonzero(pc.is_in(kinds, value_set=self.codes)).to_pylist()
-        return found
-
-    def _read(self, block: Block, maker: RecordMaker, rows: list[int]) -> dict[str, Any]:
+    def _read(self, block: Block, maker: RecordMaker, leaf: Any) -> dict[str, Any]:
         """The columns, from the field spans."""
-        columns: dict[str, Any] = self._places(block, maker, rows)
-        leaf = self.tables.leaves.FieldReader(block, rows, self.checks, self.holes)
         leaf.read()
-        texts = bytearray()
-        odd = [i for i, is_odd in enumerate(leaf.odd_rows) if is_odd]
-        for i in odd:
-            self._patch(block, rows[i], i, leaf.out, texts)
+        columns: dict[str, Any] = self._places(block, maker, leaf)
+        rows, texts = leaf.found, bytearray()
+        if 1 in leaf.odd_rows:
+            for i in [i for i, is_odd in enumerate(leaf.odd_rows) if is_odd]:
+                self._patch(block, rows[i], i, leaf.out, texts)
         for number, (name, type_) in enumerate(self.fields.items()):
             if self.checks[number] < 0:
                 columns[name] = self._converted(block, rows, number)
@@ -144,21 +133,21 @@ class EventTables:
                 columns[name] = self._column(block, leaf.out, number, len(rows), type_, texts)
         return columns
 
-    def _places(self, block: Block, maker: RecordMaker, rows: list[int]) -> dict[str, Any]:
+    def _places(self, block: Block, maker: RecordMaker, leaf: Any) -> dict[str, Any]:
         """When and where the rows were said."""
-        pa, n, leaves = arrow(), len(rows), self.tables.leaves
-        lines = [block.first[row] for row in rows]
-        times, numbers = array("q", [block.time[row] for row in rows]), array("q", [block.line + line for line in lines])
-        processes = [block.process[line] for line in lines]
-        bits = pa.py_buffer(self.tables.leaves.Bits(n).of(times, NONE))
-        time = pa.Array.from_buffers(pa.int64(), n, [bits, pa.py_buffer(times)])
-        known = dict.fromkeys(processes)
-        nodes = {process: block.node(lines[processes.index(process)]) or maker.node for process in known}
-        units = {process: block.unit(lines[processes.index(process)]) for process in known}
+        pa, n, leaves = arrow(), leaf.n, self.tables.leaves
+        times, lines, nodes, units = leaf.where
+        bits = _buffer(leaves.Bits(n).of(times, NONE))
+        names = [text(value) for value in block.nodes.values(block.data)]
+        if maker.node is not None:
+            names += [] if maker.node in names else [maker.node]
+            nodes = array("i", [names.index(maker.node) if node < 0 else node for node in nodes])
         return {
-            "time": time, "node": _coded(leaves, processes, nodes), "unit": _coded(leaves, processes, units),
-            "path": _coded(leaves, bytes(n), {0: block.path}),
-            "line": pa.Array.from_buffers(pa.int64(), n, [None, pa.py_buffer(numbers)]),
+            "time": pa.Array.from_buffers(pa.int64(), n, [bits, pa.py_buffer(times)]),
+            "node": _coded(leaves, nodes, names),
+            "unit": _coded(leaves, units, [text(value) for value in block.units.values(block.data)]),
+            "path": _coded(leaves, array("i", bytes(4 * n)), [block.path]),
+            "line": pa.Array.from_buffers(pa.int64(), n, [None, pa.py_buffer(lines)]),
         }  # fmt: skip
 
     def _column(self, block: Block, out: tuple[Any, ...], number: int, n: int, type_: Any, texts: bytearray) -> Any:
@@ -166,7 +155,7 @@ class EventTables:
         pa = arrow()
         views, integers, floats, given = (memoryview(column) for column in out)
         at = number * n
-        bits = pa.py_buffer(self.tables.leaves.Bits(n).of(array("b", given[at : at + n]), 0))
+        bits = _buffer(self.tables.leaves.Bits(n).of(array("b", given[at : at + n]), 0))
         if pa.types.is_string(type_):
             # Copied: the few texts of one kind are not to keep the whole input.
             places = pa.py_buffer(views[4 * at : 4 * (at + n)])
@@ -189,13 +178,13 @@ class EventTables:
             if isinstance(value, str):
                 start = len(texts)
                 texts += value.encode("utf-8", "backslashreplace")
-                ops.put_view(views, 4 * at, texts, start, len(texts), ODD)
+                ops.put_view(views, 4 * at, texts, start, len(texts), ODD, start)
             elif isinstance(value, float):
                 floats[at] = value
             elif value is not None:
                 integers[at] = value
 
-    def _converted(self, block: Block, rows: list[int], number: int) -> list[Any]:
+    def _converted(self, block: Block, rows: Sequence[int], number: int) -> list[Any]:
         """A field's values, converted one by one; each text once."""
         name = list(self.fields)[number]
         cell = self.cells[name]
@@ -239,7 +228,7 @@ class EventTables:
             ]
         return found
 
-    def _made(self, block: Block, maker: RecordMaker, rows: list[int]) -> dict[str, list[Any]]:
+    def _made(self, block: Block, maker: RecordMaker, rows: Sequence[int]) -> dict[str, list[Any]]:
         """The columns, from Events."""
         events = [made[0] for made in (maker.event(block, row) for row in rows) if made is not None]
         columns = {name: [getattr(one.seen, name) for one in events] for name in ("node", "unit", "path", "line")}
@@ -256,16 +245,16 @@ def _tried(convert: Callable[[bytes], Any], value: bytes) -> Any:
         return None
 
 
-def _coded(leaves: Any, keys: Sequence[int], names: dict[int, str | None]) -> Any:
-    """A dictionary column of the names of keys."""
+def _buffer(bits: bytearray | None) -> Any:
+    return None if bits is None else arrow().py_buffer(bits)
+
+
+def _coded(leaves: Any, codes: array[int], names: list[str]) -> Any:
+    """A dictionary column; code -1: no value."""
     pa = arrow()
-    values = list(dict.fromkeys(name for name in names.values() if name is not None))
-    codes = {key: -1 if name is None else values.index(name) for key, name in names.items()}
-    column = array("i", [codes[key] for key in keys])
-    bits = pa.py_buffer(leaves.Bits(len(column)).of(column, -1))
-    return pa.DictionaryArray.from_arrays(
-        pa.Array.from_buffers(pa.int32(), len(column), [bits, pa.py_buffer(column)]), strings(values)
-    )
+    bits = _buffer(leaves.Bits(len(codes)).of(codes, -1))
+    codes = pa.Array.from_buffers(pa.int32(), len(codes), [bits, pa.py_buffer(codes)])
+    return pa.DictionaryArray.from_arrays(codes, strings(names), safe=False)
 
 
 def _array(values: Any, type_: Any) -> Any:

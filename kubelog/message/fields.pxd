@@ -1,25 +1,36 @@
 cimport cython
 from kubelog.ingest cimport ops
 
-cdef int ARENA, BOOL, DATA, DURATION, GIVEN, INT, OTHER, SURE, WORD
+cdef int BOOL, DURATION, GIVEN, INT, OTHER, SURE, WORD, _DATA, _ARENA
 cdef long long _EXACT
 
 @cython.final
 cdef class FieldReader:
     cdef const unsigned char[::1] b, data, arena, words
-    cdef int[::1] rows, kind, start, span_first, spans
+    cdef int[::1] rows, kind, start, span_first, spans, first, process, node_of, unit_of, node, unit
+    cdef long long[::1] time_of, time, line
+    cdef long long line_base
     cdef const int[::1] places
-    cdef const signed char[::1] checks
+    cdef const signed char[::1] checks, wanted
     cdef signed char[::1] joined
-    cdef Py_ssize_t n, width
+    cdef Py_ssize_t n_rows, width
+    cdef readonly Py_ssize_t n
     cdef int[::1] views
     cdef long long[::1] integers
     cdef double[::1] floats
     cdef signed char[::1] given, odd
-    cdef public tuple out
-    cdef public object odd_rows
+    cdef readonly tuple out, where
+    cdef readonly object odd_rows, found
 
+    cpdef choose(self, list rows)
+    @cython.locals(count=Py_ssize_t)
     cpdef read(self)
+    @cython.locals(n=Py_ssize_t, row=Py_ssize_t)
+    cdef int _count(self) except -1 nogil
+    @cython.locals(i=Py_ssize_t, row=Py_ssize_t)
+    cdef int _find(self) except -1 nogil
+    @cython.locals(i=Py_ssize_t, row=Py_ssize_t, line=Py_ssize_t, process=Py_ssize_t)
+    cdef int _where(self) except -1 nogil
     @cython.locals(i=Py_ssize_t, row=Py_ssize_t, field=Py_ssize_t, place=Py_ssize_t, k=Py_ssize_t, p=Py_ssize_t, e=Py_ssize_t)
     cdef int _read(self) except -1 nogil
     @cython.locals(check=cython.int, negative=bint, q=Py_ssize_t, number="long long", scale="long long")

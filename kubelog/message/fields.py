@@ -9,8 +9,8 @@ from array import array
 
 from kubelog.ingest import ops
 from kubelog.ingest.block import Block
-from kubelog.ingest.columns import zeros
-from kubelog.message.layout import ARENA, BOOL, DATA, DURATION, GIVEN, INT, OTHER, SURE, WORD
+from kubelog.ingest.columns import column, zeros
+from kubelog.message.layout import BOOL, DURATION, GIVEN, INT, OTHER, SURE, WORD
 
 try:
     import cython
@@ -18,30 +18,84 @@ except ImportError:
     from kubelog import uncompiled as cython
 
 _WORDS = b"truefalsenull<nil>"
+# The buffers that a view points into; a third is that of values of other forms.
+_DATA, _ARENA = range(2)
 # Integers below are floats without loss.
 _EXACT = 1 << 53
 
 
 class FieldReader:
-    """Reads the fields of some rows of a Block: field i of type checks[i]; `places[wording * n + i]` is its hole, or -1."""
+    """Reads the rows of a Block whose wording is wanted: when and where they were said, and their fields.
 
-    def __init__(self, block: Block, rows: list[int], checks: array[int], places: array[int]) -> None:
+    Field i is of type checks[i]; `places[wording * n + i]` is its hole, or -1.
+    """
+
+    def __init__(self, block: Block, wanted: array[int], checks: array[int], places: array[int]) -> None:
         self.b, self.data, self.arena, self.words = block.data, block.data, block.arena, _WORDS
-        self.rows, self.checks, self.places = array("i", rows), checks, places
-        self.n, self.width = len(rows), len(checks)
-        self.kind, self.start, self.joined = block.kind, block.start, block.joined
+        self.wanted, self.checks, self.places = wanted, checks, places
+        self.width = len(checks)
+        self.kind, self.start, self.joined, self.first = block.kind, block.start, block.joined, block.first
         self.span_first, self.spans = block.span_first, block.spans
+        self.time_of, self.process, self.line_base = block.time, block.process, block.line
+        self.node_of, self.unit_of = block.node_of, block.unit_of
+        self.n_rows = block.rows
+        self.n = 0
+        with cython.nogil:
+            self._count()
+        self.found = column("i", self.n)
+        self.rows = self.found
+        with cython.nogil:
+            self._find()
+
+    def choose(self, rows: list[int]) -> None:
+        """Of the rows that were found, leave these."""
+        self.found = array("i", rows)
+        self.rows, self.n = self.found, len(rows)
+
+    def read(self) -> None:
+        """Read all rows."""
         # A field's values stand behind one another: views (four numbers each), integers, floats, and whether there is one.
         count = self.n * self.width
         self.out = zeros("i", 4 * count), zeros("q", count), zeros("d", count), zeros("b", count)
         self.views, self.integers, self.floats, self.given = self.out
         self.odd_rows = zeros("b", self.n)  # 1 where a record has a value of another form
         self.odd = self.odd_rows
-
-    def read(self) -> None:
-        """Read all rows."""
+        # Times, numbers of lines, codes of nodes and units.
+        self.where = column("q", self.n), column("q", self.n), column("i", self.n), column("i", self.n)
+        self.time, self.line, self.node, self.unit = self.where
         with cython.nogil:
+            self._where()
             self._read()
+
+    def _count(self) -> int:
+        n = row = 0
+        while row < self.n_rows:
+            if self.kind[row] >= 0 and self.wanted[self.kind[row]]:
+                n += 1
+            row += 1
+        self.n = n
+        return 0
+
+    def _find(self) -> int:
+        i = row = 0
+        while row < self.n_rows:
+            if self.kind[row] >= 0 and self.wanted[self.kind[row]]:
+                self.rows[i] = row
+                i += 1
+            row += 1
+        return 0
+
+    def _where(self) -> int:
+        i = 0
+        while i < self.n:
+            row = self.rows[i]
+            line = self.first[row]
+            process = self.process[line]
+            self.time[i], self.line[i] = self.time_of[row], self.line_base + line
+            self.node[i] = -1 if process < 0 else self.node_of[process]
+            self.unit[i] = -1 if process < 0 else self.unit_of[process]
+            i += 1
+        return 0
 
     def _read(self) -> int:
         i = 0
@@ -56,7 +110,7 @@ class FieldReader:
                     k = 2 * (self.span_first[row] + place)
                     if self.spans[k] >= 0:
                         p, e = self.start[row] + self.spans[k], self.start[row] + self.spans[k + 1]
-                        if self._value(field, field * self.n + i, p, e, ARENA if self.joined[row] else DATA):
+                        if self._value(field, field * self.n + i, p, e, _ARENA if self.joined[row] else _DATA):
                             self.given[field * self.n + i] = GIVEN
                         else:
                             self.given[field * self.n + i] = OTHER
@@ -80,7 +134,7 @@ class FieldReader:
         if check == SURE or check == WORD:
             if ops.valid_text(self.b, p, e) == 0 or (check == WORD and (p == e or ops.plain_end(self.b, p, e) < e)):
                 return False
-            ops.put_view(self.views, 4 * at, self.b, p, e, buffer)
+            ops.put_view(self.views, 4 * at, self.b, p, e, buffer, p)
             return True
         if p == e or e - p > 64:
             return False

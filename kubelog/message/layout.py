@@ -18,8 +18,8 @@ COLUMNS: Final = {
     "kind": "i", "signature": "i", "reason": "i", "time_source": "b", "year_source": "b", "line": "q", "offset": "q",
     **dict.fromkeys(VIEWS, "i"),
 }  # fmt: skip
-# The buffers that a view may point into.
-DATA, ARENA, ODD = range(3)
+# The buffers that a view may point into: what is copied, the signatures, what is taken from Records.
+TEXTS, SIGNATURES, ODD = range(3)
 # A longer signature is read with its record.
 LONGEST: Final = 4096
 # Of a field: it was read, or it has a value of another form.
@@ -48,6 +48,7 @@ class Layout:
         self.text = array("i")  # number of its signature: wordings may share one
         self.text_at, self.text_end = array("i"), array("i")  # of each signature its place in `texts`
         self.texts = b""
+        self.literal = array("b")  # whether each is ASCII and what a message without escapes says itself
 
 
 def layout(table: Table, decoder: Decoder) -> Layout:
@@ -73,6 +74,7 @@ def layout(table: Table, decoder: Decoder) -> Layout:
         found.event.append(events.index(entry.event))
         found.text.append(texts.setdefault(text, len(texts)))
     found.texts = b"".join(texts)
+    found.literal.extend(text.isascii() and b"\\" not in text for text in texts)
     found.text_end.extend(accumulate(map(len, texts)))
     found.text_at.extend([0, *found.text_end[:-1]] if texts else [])
     return found

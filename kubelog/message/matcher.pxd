@@ -31,7 +31,7 @@ cdef class Matcher:
     @cython.locals(number=Py_ssize_t)
     cdef inline Py_ssize_t _literal(self, Py_ssize_t p, Py_ssize_t e, bint quoted) except -3 nogil
     cdef inline Py_ssize_t names_at(self, Py_ssize_t number, Py_ssize_t column) except -2 nogil
-    @cython.locals(at=Py_ssize_t, i=Py_ssize_t, expected=Py_ssize_t, pair=Py_ssize_t, k=Py_ssize_t, size=Py_ssize_t, tried=Py_ssize_t, literal=Py_ssize_t)
+    @cython.locals(at=Py_ssize_t, i=Py_ssize_t, expected=Py_ssize_t, pair=Py_ssize_t, k=Py_ssize_t, size=Py_ssize_t, tried=Py_ssize_t, literal=Py_ssize_t, stop=Py_ssize_t)
     cdef inline bint _fields(self, Py_ssize_t row, Py_ssize_t p, Py_ssize_t first, Py_ssize_t n) except -1 nogil
     @cython.locals(number=Py_ssize_t)
     cdef Py_ssize_t _escaped(self, Py_ssize_t p, Py_ssize_t e, bint quoted) except -3 with gil

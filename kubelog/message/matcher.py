@@ -164,24 +164,26 @@ class Matcher:
             self.spans[i] = -1
             i += 1
         expected = 0  # keys mostly come in their order
-        pair = self.pair_first[row]
-        while pair < self.pair_first[row + 1]:
-            k = self.pairs[4 * pair]
-            size = self.pairs[4 * pair + 1] - k
+        pair = 4 * self.pair_first[row]
+        stop = 4 * self.pair_first[row + 1]
+        while pair < stop:
+            k = self.pairs[pair]
+            size = self.pairs[pair + 1] - k
             tried = 0
             while tried < n:
                 literal = 2 * self.names[first + expected]
-                if self.literals[literal + 1] == size and ops.starts(
-                    self.b, p + k, p + k + size, self.pool, self.literals[literal], size
-                ):
-                    self.spans[at + 2 * expected] = self.pairs[4 * pair + 2]
-                    self.spans[at + 2 * expected + 1] = self.pairs[4 * pair + 3]
-                    tried = n
-                tried += 1
+                i = at + 2 * expected
                 expected += 1
                 if expected == n:
                     expected = 0
-            pair += 1
+                if self.literals[literal + 1] == size and ops.starts(
+                    self.b, p + k, p + k + size, self.pool, self.literals[literal], size
+                ):
+                    self.spans[i] = self.pairs[pair + 2]
+                    self.spans[i + 1] = self.pairs[pair + 3]
+                    break
+                tried += 1
+            pair += 4
         return True
 
     def _literal(self, p: int, e: int, quoted: bool) -> int:

@@ -131,11 +131,12 @@ class _Batch:
         self.tables, self.pa, self.block, self.maker = tables, tables.pa, block, maker
         self.rows = len(block)
         self.leaf = tables.leaves.CellReader(tables.layout, block)
-        self.leaf.read()
-        self.out, self.missing = self.leaf.out, self.leaf.missing()
+        self.out = self.leaf.out
         self.time = block.time
         self.names = {"node": self._values(block.nodes), "unit": self._values(block.units)}
         self.names["source_file"] = self._values(block.files)
+        self.leaf.no_node = self.names["node"].code(maker.node)
+        self.leaf.read()
         self.names["signature"] = _Names([text(value) for value in self.leaf.signature_texts()])
         self.out["verdict"] = block.verdict
         self.reasons = _Names(list(tables.reasons))
@@ -146,17 +147,9 @@ class _Batch:
             self.time = array("q", block.time)
             for row in odd:
                 self._patch(row, maker.record(block, row))
-        if maker.node is not None and "node" in self.missing:
-            self._default_node(maker.node)
 
     def _values(self, names: Dictionary) -> _Names:
         return _Names([text(value) for value in names.values(self.block.data)])
-
-    def _default_node(self, node: str) -> None:
-        code, column = self.names["node"].code(node), self.out["node"]
-        for row in range(self.rows):
-            if column[row] < 0:
-                column[row] = code
 
     def _patch(self, row: int, record: Record) -> None:
         """Take the cells of a row that is not as usual from its Record."""
@@ -167,9 +160,6 @@ class _Batch:
         self.out["node"][row] = self.names["node"].code(record.node)
         self.out["reason"][row] = self.reasons.code(record.reason)
         self.out["signature"][row] = self.names["signature"].code(record.signature)
-        for value, name in ((record.time, "time"), (record.time_source, "time_source"), (record.year_source, "year_source")):
-            if value is None:
-                self.missing.add(name)
         for name in VIEWS:
             value = getattr(record, name)
             if value is None:
@@ -179,14 +169,14 @@ class _Batch:
                 self.leaf.bits[name][row >> 3] |= 1 << (row & 7)
             at = len(self.odd_texts)
             self.odd_texts += value.encode("utf-8", "backslashreplace")
-            ops.put_view(self.out[name], 4 * row, self.odd_texts, at, len(self.odd_texts), ODD)
+            ops.put_view(self.out[name], 4 * row, self.odd_texts, at, len(self.odd_texts), ODD, at)
 
     def made(self) -> pa.RecordBatch:
         pa, schema, rows = self.pa, self.tables.schema(self.maker.clock), self.rows
-        columns = {name: self._ints(schema.field(name).type, name, self.out[name]) for name in ("pid", "thread", "source_line")}
-        columns |= {name: self._ints(pa.int64(), name, self.out[name]) for name in ("line", "offset")}
-        columns["time"] = self._ints(schema.field("time").type, "time", self.time)
-        columns["local_time"] = self._local_times()
+        columns = {name: self._ints(schema.field(name).type, self.out[name]) for name in ("pid", "thread", "source_line")}
+        columns |= {name: self._ints(pa.int64(), self.out[name]) for name in ("line", "offset")}
+        columns["time"] = self._ints(schema.field("time").type, self.time)
+        columns["local_time"] = self._local_times(columns["time"])
         for name, values in self.tables.fixed.items():
             columns[name] = self._coded(pa.int8(), name, values)
         for name, names in self.names.items():
@@ -199,20 +189,17 @@ class _Batch:
         columns |= self._texts()
         return pa.RecordBatch.from_arrays([columns[name] for name in COLUMNS], schema=schema)
 
-    def _ints(self, type_: Any, name: str, column: Any) -> Any:
-        bits = None
-        if name in self.missing:
-            none = -1 if column.itemsize < 8 else NONE
-            bits = self.pa.py_buffer(self.tables.leaves.Bits(self.rows).of(column, none))
-        return self.pa.Array.from_buffers(type_, self.rows, [bits, self.pa.py_buffer(column)])
+    def _ints(self, type_: Any, column: Any) -> Any:
+        bits = self.tables.leaves.Bits(self.rows).of(column, -1 if column.itemsize < 8 else NONE)
+        return self.pa.Array.from_buffers(type_, self.rows, [bits and self.pa.py_buffer(bits), self.pa.py_buffer(column)])
 
     def _coded(self, type_: Any, name: str, values: Any) -> Any:
-        return self.pa.DictionaryArray.from_arrays(self._ints(type_, name, self.out[name]), values, safe=False)
+        return self.pa.DictionaryArray.from_arrays(self._ints(type_, self.out[name]), values, safe=False)
 
-    def _local_times(self) -> Any:
+    def _local_times(self, time: Any) -> Any:
         """Local times where the year is not known: `10-16T09:50:55.056703`."""
         pa = self.pa
-        if "time" not in self.missing:
+        if not time.null_count:
             return pa.nulls(self.rows, pa.string())
         from kubelog.ingest.calendar import local_text
 
@@ -225,7 +212,7 @@ class _Batch:
 
     def _texts(self) -> dict[str, Any]:
         pa = self.pa
-        buffers = [self.block.data, self.block.arena, bytes(self.odd_texts)]
+        buffers = [self.leaf.kept_texts(), self.leaf.signature_pool(), bytes(self.odd_texts)]
         shared = [pa.py_buffer(buffer) for buffer in buffers]
         columns = {}
         for name in VIEWS:
