@@ -21,6 +21,7 @@ from kubelog.feed import Feed
 from kubelog.grammar import packages
 from kubelog.ingest.block import VERDICTS, Block
 from kubelog.ingest.clock import CLOCK, Clock
+from kubelog.ingest.columns import keep_freed
 from kubelog.ingest.sources import CHUNK, Source, expand
 from kubelog.message.coverage import Coverage
 from kubelog.message.filter import Filter
@@ -112,6 +113,7 @@ class Log:
         """The Blocks of one input, but for their messages."""
         reader = self.reader(source)
         maker = self.maker(reader.clock)
+        keep_freed()
         try:
             for chunk in source.read(reader.give):
                 for block in reader.push(chunk):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from functools import cache
 from typing import Any
 
 from kubelog.ingest import ops
@@ -33,3 +34,13 @@ def read_behind(front: bytes, descriptor: int, size: int) -> bytes:
     Raises OSError where nothing can be read.
     """
     return ops.read_behind(front, descriptor, size)
+
+
+@cache
+def keep_freed() -> None:
+    """Have the C library keep some 50 MB of what is freed, for the next Block: to get pages anew costs more than to fill them.
+
+    glibc gives back what is free at the heap's end once it is twice the largest block that was mapped for itself and freed
+    (mallopt(3), M_TRIM_THRESHOLD). One that nobody touches costs nothing.
+    """
+    column("b", 24 << 20)

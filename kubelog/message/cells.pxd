@@ -22,6 +22,7 @@ cdef class CellReader:
     cdef unsigned char[::1] has_pod, has_namespace, has_pod_uid, has_container
     cdef object signatures
     cdef public int no_node
+    cdef readonly bint has_reasons
     cdef unsigned char[::1] written, kept
     cdef public object room
     cdef Py_ssize_t n_kept, kept_from, kept_to, shift
@@ -39,8 +40,8 @@ cdef class CellReader:
     cpdef list signature_texts(self)
     @cython.locals(usual=bint)
     cdef Py_ssize_t _read(self, Py_ssize_t row) except -1 nogil
-    @cython.locals(line=Py_ssize_t, process=Py_ssize_t, site=Py_ssize_t, thread="long long", pid="long long", kind=Py_ssize_t, node=cython.int, unit=cython.int, file=cython.int, number=cython.int)
-    cdef inline int _codes(self, Py_ssize_t row) except -1 nogil
+    @cython.locals(row=Py_ssize_t, reasons=cython.int, line=Py_ssize_t, process=Py_ssize_t, site=Py_ssize_t, thread="long long", pid="long long", kind=Py_ssize_t, node=cython.int, unit=cython.int, file=cython.int, number=cython.int)
+    cdef int _codes(self) except -1 nogil
     cdef inline bint _keeps(self, Py_ssize_t row) except -1 nogil
     @cython.locals(p=Py_ssize_t, e=Py_ssize_t, kind=Py_ssize_t, valid=cython.int, m=Py_ssize_t, m_end=Py_ssize_t, q=Py_ssize_t, n=Py_ssize_t, text=Py_ssize_t, code=Py_ssize_t, literal=bint, quoted=bint)
     cdef bint _texts(self, Py_ssize_t row) except -1 nogil

@@ -86,12 +86,15 @@ class CellReader:
         self.odd = zeros("i", 64)  # records that are not as usual
         self.n_odd = 0
         self.open = column("b", MAX_DEPTH)
+        self.has_reasons = False
         self.no_node = -1  # the code of the node where the line says none
         self.name_at = self.name_end = self.space_at = self.space_end = self.uid_at = self.uid_end = 0
         self.value_at = self.value_end = 0
 
     def read(self) -> None:
         """Fill all cells."""
+        with cython.nogil:
+            self._codes()
         ops.put_less(self.time_source, self.time_source_of, self.rows)
         ops.put_less(self.year_source, self.year_source_of, self.rows)
         row = 0
@@ -133,7 +136,6 @@ class CellReader:
                 return row
             if 2 * self.n_signatures == len(self.places) or not self._keeps(row):
                 return row
-            self._codes(row)
             if self.joined[row]:
                 self.b = self.arena
                 usual = self._texts(row)
@@ -146,28 +148,34 @@ class CellReader:
             row += 1
         return row
 
-    def _codes(self, row: int) -> int:
-        line, kind = self.first[row], self.kind[row]
-        process, site = self.process[line], self.site[line]
-        thread = self.thread_of[line]
-        pid = thread
-        unit = file = number = -1
-        node = self.no_node
-        if process >= 0:
-            unit = self.unit_of[process]
-            if self.node_of[process] >= 0:
-                node = self.node_of[process]
-            if self.pid_of[process] != NONE:
-                pid = self.pid_of[process]
-        if site >= 0:
-            file, number = self.file_of[site], self.line_of[site]
-        self.node[row], self.unit[row] = node, unit
-        self.pid[row], self.thread[row] = pid, thread
-        self.file[row], self.source_line[row] = file, number
-        self.severity[row], self.reason_code[row] = self.head[line], self.reason[row] - 1
-        self.event_kind[row] = -1 if kind < 0 else self.event[kind]
-        self.line[row] = self.line_base + line
-        self.offset[row] = self.offset_base + self.at[line]
+    def _codes(self) -> int:
+        """The columns of codes and numbers."""
+        row = reasons = 0
+        while row < self.rows:
+            line, kind = self.first[row], self.kind[row]
+            reasons |= self.reason[row]
+            process, site = self.process[line], self.site[line]
+            thread = self.thread_of[line]
+            pid = thread
+            unit = file = number = -1
+            node = self.no_node
+            if process >= 0:
+                unit = self.unit_of[process]
+                if self.node_of[process] >= 0:
+                    node = self.node_of[process]
+                if self.pid_of[process] != NONE:
+                    pid = self.pid_of[process]
+            if site >= 0:
+                file, number = self.file_of[site], self.line_of[site]
+            self.node[row], self.unit[row] = node, unit
+            self.pid[row], self.thread[row] = pid, thread
+            self.file[row], self.source_line[row] = file, number
+            self.severity[row], self.reason_code[row] = self.head[line], self.reason[row] - 1
+            self.event_kind[row] = -1 if kind < 0 else self.event[kind]
+            self.line[row] = self.line_base + line
+            self.offset[row] = self.offset_base + self.at[line]
+            row += 1
+        self.has_reasons = reasons != 0
         return 0
 
     def _keeps(self, row: int) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from array import array
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import timedelta, timezone
 from functools import lru_cache
 from itertools import accumulate
@@ -52,12 +52,15 @@ def arrow() -> Any:
     return pa
 
 
-def strings(values: Iterable[str]) -> Any:
+def strings(values: Sequence[str | None]) -> Any:
     """A column of texts. (pyarrow.array would import pandas where it is installed.)"""
     pa = arrow()
-    texts = [value.encode("utf-8", "backslashreplace") for value in values]
+    texts = [b"" if value is None else value.encode("utf-8", "backslashreplace") for value in values]
     ends = array("i", [0, *accumulate(map(len, texts))])
-    return pa.Array.from_buffers(pa.string(), len(texts), [None, pa.py_buffer(ends), pa.py_buffer(b"".join(texts))])
+    bits = bytearray((len(texts) + 7) // 8)
+    for i, value in enumerate(values):
+        bits[i >> 3] |= (value is not None) << (i & 7)
+    return pa.Array.from_buffers(pa.string(), len(texts), [*map(pa.py_buffer, (bits, ends, b"".join(texts)))])
 
 
 class Tables:
@@ -69,10 +72,18 @@ class Tables:
         self.events = strings(sorted({entry.event for entry in table.entries}))
         self.fixed = {name: strings(values) for name, values in _FIXED.items()}
         self.reasons = list(REASONS[1:])
+        self.zeros = self.pa.py_buffer(b"")
 
     def schema(self, clock: Clock) -> pa.Schema:
         """The columns and their types. Times are µs, aware where the zone is known."""
         return _schema(_zone(clock))
+
+    def nothing(self, type_: Any, rows: int, *, given: bool = False) -> Any:
+        """A column of zeros of int32, or of nulls; of texts too. All such columns share their memory."""
+        if self.zeros.size < 4 * rows + 4:
+            self.zeros = self.pa.py_buffer(bytes(4 * rows + 4))
+        buffers = [None if given else self.zeros, self.zeros, *([self.zeros] if type_ == self.pa.string() else [])]
+        return self.pa.Array.from_buffers(type_, rows, buffers, 0 if given else rows)
 
     def batch(self, block: Block, maker: RecordMaker) -> pa.RecordBatch:
         """The records of a Block."""
@@ -142,7 +153,7 @@ class _Batch:
         self.reasons = _Names(list(tables.reasons))
         self.odd_texts = bytearray()
         self.local: dict[int, str | None] = {}
-        odd = self.leaf.odd_rows()
+        self.odd = odd = self.leaf.odd_rows()
         if odd:
             self.time = array("q", block.time)
             for row in odd:
@@ -182,10 +193,14 @@ class _Batch:
         for name, names in self.names.items():
             columns[name] = self._coded(pa.int32(), name, strings(names.values))
         columns["kind"] = self._coded(pa.int32(), "kind", self.tables.events)
-        columns["reason"] = self._coded(pa.int32(), "reason", strings(self.reasons.values))
+        reasons = strings(self.reasons.values)
+        if self.odd or self.leaf.has_reasons:
+            columns["reason"] = self._coded(pa.int32(), "reason", reasons)
+        else:
+            columns["reason"] = pa.DictionaryArray.from_arrays(self.tables.nothing(pa.int32(), rows), reasons, safe=False)
         path = strings([self.block.path.encode("utf-8", "backslashreplace").decode()])
-        zeros = pa.Array.from_buffers(pa.int32(), rows, [None, pa.py_buffer(bytes(4 * rows))])
-        columns["path"] = pa.DictionaryArray.from_arrays(zeros, path, safe=False)
+        codes = self.tables.nothing(pa.int32(), rows, given=True)
+        columns["path"] = pa.DictionaryArray.from_arrays(codes, path, safe=False)
         columns |= self._texts()
         return pa.RecordBatch.from_arrays([columns[name] for name in COLUMNS], schema=schema)
 
@@ -198,17 +213,16 @@ class _Batch:
 
     def _local_times(self, time: Any) -> Any:
         """Local times where the year is not known: `10-16T09:50:55.056703`."""
-        pa = self.pa
         if not time.null_count:
-            return pa.nulls(self.rows, pa.string())
+            return self.tables.nothing(self.pa.string(), self.rows)
         from kubelog.ingest.calendar import local_text
 
-        found = []
+        found: list[str | None] = []
         for row in range(self.rows):
             moment = self.block.since_year[row]
             known = self.time[row] != NONE or moment == NONE
             found.append(self.local[row] if row in self.local else None if known else local_text(moment))
-        return pa.array(found, pa.string())
+        return strings(found)
 
     def _texts(self) -> dict[str, Any]:
         pa = self.pa
