@@ -176,15 +176,15 @@ class Log:
     def to_arrow(self) -> pa.Table:
         """A row a record: the columns of `parse -o jsonl`; path, line and offset instead of origin, no fields and pairs.
 
-        Times are µs, aware where the zone is given, else local, or UTC where the line says that. Texts are string views into the
-        input's bytes, names dictionaries.
+        Times are µs, aware where the zone is given, else local, or UTC where the line says that. Texts are string views, names
+        dictionaries; the input's bytes are let go.
         """
         from kubelog.message.table import arrow
 
         return arrow().Table.from_batches(list(self.batches()), self.schema)
 
     def to_pandas(self) -> pd.DataFrame:
-        """`to_arrow` as a frame. Its texts are copies: the input's bytes are let go."""
+        """`to_arrow` as a frame."""
         from kubelog.message.table import arrow, copied, to_pandas
 
         make, schema = self.table_maker(), copied(self.schema)

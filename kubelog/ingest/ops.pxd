@@ -295,13 +295,13 @@ cdef extern from *:
       if (n < 0 || n > size || (n + 7) / 8 > n_bits) return 0; \
       for (Py_ssize_t i = 0; i < n; i++) missing += x[i] == none; \
       if (!missing) return 0; \
-      for (Py_ssize_t i = 0; i < n; i += 8) { \
-        Py_ssize_t m = n - i < 8 ? n - i : 8; \
-        int byte = 0; \
-        for (Py_ssize_t k = 0; k < m; k++) byte |= (x[i + k] != none) << k; \
-        bits[i >> 3] = (uint8_t)byte; \
-      } \
-      if (clear) for (Py_ssize_t i = 0; i < n; i++) x[i] = x[i] == none ? 0 : x[i]; \
+      Py_ssize_t i = 0; \
+      for (; n - i >= 8; i += 8) \
+        bits[i >> 3] = (uint8_t)((x[i] != none) | (x[i + 1] != none) << 1 | (x[i + 2] != none) << 2 | (x[i + 3] != none) << 3 | \
+          (x[i + 4] != none) << 4 | (x[i + 5] != none) << 5 | (x[i + 6] != none) << 6 | (x[i + 7] != none) << 7); \
+      if (i < n) bits[i >> 3] = 0; \
+      for (; i < n; i++) bits[i >> 3] |= (uint8_t)((x[i] != none) << (i & 7)); \
+      if (clear) for (i = 0; i < n; i++) x[i] = x[i] == none ? 0 : x[i]; \
       return missing;
     static inline Py_ssize_t kl_mark_b(int8_t *x, Py_ssize_t size, Py_ssize_t n, int8_t none, uint8_t *bits, Py_ssize_t n_bits) { KL_MARK(1) }
     static inline Py_ssize_t kl_mark_i(int32_t *x, Py_ssize_t size, Py_ssize_t n, int32_t none, uint8_t *bits, Py_ssize_t n_bits) { KL_MARK(1) }

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from kubelog.grammar.compile import Table
-from kubelog.ingest import ops
 from kubelog.ingest.block import NONE, Block, text
 from kubelog.ingest.calendar import micros
 from kubelog.ingest.clock import Clock
+from kubelog.ingest.columns import zeros
 from kubelog.message.decoder import Decoder, conversion
 from kubelog.message.filter import Filter
-from kubelog.message.layout import ODD, OTHER, READS, is_derived
+from kubelog.message.layout import OTHER, READS, is_derived
 from kubelog.message.record import RecordMaker, plain
 from kubelog.message.table import Tables, arrow, strings
 
@@ -77,6 +77,7 @@ class EventTables:
         self.cells = {name: _cell(type_, hints[name]) for name, type_ in self.fields.items()}
         self.wordings = [number for number, entry in enumerate(table.entries) if entry.event == kind]
         self.table = table
+        self._schemas: dict[Any, Any] = {}
         self._known: dict[int, list[tuple[int, Callable[[bytes], Any], Any]]] = {}
         self.wanted = array("b", [entry.event == kind for entry in table.entries])
         # How the leaf reads each field; -1: it does not. And its hole in each wording; -1: it has none.
@@ -102,7 +103,13 @@ class EventTables:
 
     def schema(self, clock: Clock) -> pa.Schema:
         """The columns and their types."""
-        pa, whole = arrow(), self.tables.schema(clock)
+        whole = self.tables.schema(clock)
+        if whole not in self._schemas:
+            self._schemas[whole] = self._schema(whole)
+        return self._schemas[whole]
+
+    def _schema(self, whole: Any) -> Any:
+        pa = arrow()
         # Whatever is a time is aware where that of the line is.
         own = {name: whole.field("time").type if pa.types.is_timestamp(type_) else type_ for name, type_ in self.fields.items()}
         fields = {name: whole.field(name).type for name in ("time", "node", "unit")} | own
@@ -122,15 +129,11 @@ class EventTables:
         """The columns, from the field spans."""
         leaf.read()
         columns: dict[str, Any] = self._places(block, maker, leaf)
-        rows, texts = leaf.found, bytearray()
-        if 1 in leaf.odd_rows:
-            for i in [i for i, is_odd in enumerate(leaf.odd_rows) if is_odd]:
-                self._patch(block, rows[i], i, leaf.out, texts)
         for number, (name, type_) in enumerate(self.fields.items()):
             if self.checks[number] < 0:
-                columns[name] = self._converted(block, rows, number)
+                columns[name] = self._converted(block, leaf.found, number)
             else:
-                columns[name] = self._column(block, leaf.out, number, len(rows), type_, texts)
+                columns[name] = self._column(block, leaf, number, type_)
         return columns
 
     def _places(self, block: Block, maker: RecordMaker, leaf: Any) -> dict[str, Any]:
@@ -146,43 +149,34 @@ class EventTables:
             "time": pa.Array.from_buffers(pa.int64(), n, [bits, pa.py_buffer(times)]),
             "node": _coded(leaves, nodes, names),
             "unit": _coded(leaves, units, [text(value) for value in block.units.values(block.data)]),
-            "path": _coded(leaves, array("i", bytes(4 * n)), [block.path]),
+            "path": _coded(leaves, zeros("i", n), [block.path]),
             "line": pa.Array.from_buffers(pa.int64(), n, [None, pa.py_buffer(lines)]),
         }  # fmt: skip
 
-    def _column(self, block: Block, out: tuple[Any, ...], number: int, n: int, type_: Any, texts: bytearray) -> Any:
-        """A field's column as the leaf filled it."""
-        pa = arrow()
-        views, integers, floats, given = (memoryview(column) for column in out)
+    def _column(self, block: Block, leaf: Any, number: int, type_: Any) -> Any:
+        """A field's column as the leaf filled it; values of another form are converted one by one."""
+        pa, n = arrow(), leaf.n
+        integers, floats, given, ends = (memoryview(column) for column in leaf.out)
         at = number * n
-        bits = _buffer(self.tables.leaves.Bits(n).of(array("b", given[at : at + n]), 0))
+        there = array("b", given[at : at + n])
+        others = [i for i in range(n) if there[i] == OTHER] if leaf.has_others else []
+        values = [self._value(block, leaf.found[i], number) for i in others]
         if pa.types.is_string(type_):
-            # Copied: the few texts of one kind are not to keep the whole input.
-            places = pa.py_buffer(views[4 * at : 4 * (at + n)])
-            buffers = map(pa.py_buffer, (block.data, block.arena, bytes(texts)))
-            return pa.Array.from_buffers(pa.string_view(), n, [bits, places, *buffers]).cast(type_)
-        if pa.types.is_floating(type_):
-            return pa.Array.from_buffers(type_, n, [bits, pa.py_buffer(floats[at : at + n])])
-        return pa.Array.from_buffers(pa.int64(), n, [bits, pa.py_buffer(integers[at : at + n])]).cast(type_)
-
-    def _patch(self, block: Block, row: int, i: int, out: tuple[Any, ...], texts: bytearray) -> None:
-        """Put down the values of a record that has one of another form."""
-        views, integers, floats, given = out
-        n = len(given) // len(self.fields)
-        for number in range(len(self.fields)):
-            at = number * n + i
-            if given[at] != OTHER:
-                continue
-            value = self._value(block, row, number)
-            given[at] = int(value is not None)
-            if isinstance(value, str):
-                start = len(texts)
-                texts += value.encode("utf-8", "backslashreplace")
-                ops.put_view(views, 4 * at, texts, start, len(texts), ODD, start)
-            elif isinstance(value, float):
-                floats[at] = value
-            elif value is not None:
-                integers[at] = value
+            ends = ends[at + number : at + number + n + 1]
+            if others:
+                texts = [leaf.texts[ends[i] : ends[i + 1]].decode() if there[i] else None for i in range(n)]
+                for i, value in zip(others, values, strict=True):
+                    texts[i] = value
+                return strings(texts)
+            bits = _buffer(self.tables.leaves.Bits(n).of(there, 0))
+            return pa.Array.from_buffers(type_, n, [bits, pa.py_buffer(ends), pa.py_buffer(leaf.texts)])
+        column = floats[at : at + n] if pa.types.is_floating(type_) else integers[at : at + n]
+        for i, value in zip(others, values, strict=True):
+            there[i] = value is not None
+            column[i] = 0 if value is None else value
+        bits = _buffer(self.tables.leaves.Bits(n).of(there, 0))
+        whole = pa.Array.from_buffers(type_ if pa.types.is_floating(type_) else pa.int64(), n, [bits, pa.py_buffer(column)])
+        return whole if whole.type == type_ else whole.cast(type_)
 
     def _converted(self, block: Block, rows: Sequence[int], number: int) -> list[Any]:
         """A field's values, converted one by one; each text once."""

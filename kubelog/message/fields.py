@@ -18,8 +18,6 @@ except ImportError:
     from kubelog import uncompiled as cython
 
 _WORDS = b"truefalsenull<nil>"
-# The buffers that a view points into; a third is that of values of other forms.
-_DATA, _ARENA = range(2)
 # Integers below are floats without loss.
 _EXACT = 1 << 53
 
@@ -54,18 +52,24 @@ class FieldReader:
 
     def read(self) -> None:
         """Read all rows."""
-        # A field's values stand behind one another: views (four numbers each), integers, floats, and whether there is one.
+        # A field's values stand behind one another: integers, floats, whether there is one, and where its text ends in `texts`;
+        # there is one end more, in front.
         count = self.n * self.width
-        self.out = zeros("i", 4 * count), zeros("q", count), zeros("d", count), zeros("b", count)
-        self.views, self.integers, self.floats, self.given = self.out
-        self.odd_rows = zeros("b", self.n)  # 1 where a record has a value of another form
-        self.odd = self.odd_rows
+        self.out = zeros("q", count), zeros("d", count), zeros("b", count), column("i", count + self.width)
+        self.integers, self.floats, self.given, self.ends = self.out
         # Times, numbers of lines, codes of nodes and units.
         self.where = column("q", self.n), column("q", self.n), column("i", self.n), column("i", self.n)
         self.time, self.line, self.node, self.unit = self.where
+        self.used = 0
+        self.has_others = False  # whether a record has a value of another form
         with cython.nogil:
             self._where()
+            size = self._size()
+        room: array[int] = column("B", size)
+        self.room = room
+        with cython.nogil:
             self._read()
+        self.texts = bytes(memoryview(room)[: self.used])
 
     def _count(self) -> int:
         n = row = 0
@@ -97,31 +101,49 @@ class FieldReader:
             i += 1
         return 0
 
-    def _read(self) -> int:
-        i = 0
+    def _size(self) -> int:
+        """How long all values are together."""
+        i = size = 0
         while i < self.n:
             row = self.rows[i]
-            if self.joined[row]:
-                self.b = self.arena
             field = 0
             while field < self.width:
+                place = self.places[self.kind[row] * self.width + field]
+                if place >= 0:
+                    k = 2 * (self.span_first[row] + place)
+                    size += self.spans[k + 1] - self.spans[k]
+                field += 1
+            i += 1
+        return size
+
+    def _read(self) -> int:
+        field = 0
+        while field < self.width:
+            at = field * self.n
+            self.ends[at + field] = self.used
+            i = 0
+            while i < self.n:
+                row = self.rows[i]
                 place = self.places[self.kind[row] * self.width + field]
                 if place >= 0 and self.checks[field] >= 0:
                     k = 2 * (self.span_first[row] + place)
                     if self.spans[k] >= 0:
                         p, e = self.start[row] + self.spans[k], self.start[row] + self.spans[k + 1]
-                        if self._value(field, field * self.n + i, p, e, _ARENA if self.joined[row] else _DATA):
-                            self.given[field * self.n + i] = GIVEN
+                        if self.joined[row]:
+                            self.b = self.arena
+                        if self._value(field, at + i, p, e):
+                            self.given[at + i] = GIVEN
                         else:
-                            self.given[field * self.n + i] = OTHER
-                            self.odd[i] = 1
-                field += 1
-            if self.joined[row]:
-                self.b = self.data
-            i += 1
+                            self.given[at + i] = OTHER
+                            self.has_others = True
+                        if self.joined[row]:
+                            self.b = self.data
+                i += 1
+                self.ends[at + field + i] = self.used
+            field += 1
         return 0
 
-    def _value(self, field: int, at: int, p: int, e: int, buffer: int) -> bool:
+    def _value(self, field: int, at: int, p: int, e: int) -> bool:
         """Read a value, and put it down; False where it is of another form."""
         if p < e and self.b[p] == 34:
             if e - p < 2 or self.b[e - 1] != 34 or ops.find(self.b, 92, p, e) < e:
@@ -134,7 +156,7 @@ class FieldReader:
         if check == SURE or check == WORD:
             if ops.valid_text(self.b, p, e) == 0 or (check == WORD and (p == e or ops.plain_end(self.b, p, e) < e)):
                 return False
-            ops.put_view(self.views, 4 * at, self.b, p, e, buffer, p)
+            self.used = ops.copy(self.room, self.used, self.b, p, e)
             return True
         if p == e or e - p > 64:
             return False

@@ -1,7 +1,7 @@
 """Blocks → Arrow: a row a record, a column a field of `parse -o jsonl`. Needs the extra `table`.
 
 A leaf fills the cells; records that are not as usual are made as Records, and their cells taken from there: so a table says
-what the records say. Texts are views into the Block's bytes, and keep them alive.
+what the records say. Texts are views into copies: less is kept than if they kept the Block's bytes alive.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def _schema(zone: str | None) -> Any:
 
 
 def copied(schema: pa.Schema) -> pa.Schema:
-    """The same columns, their texts copied: with a view goes all that it looks into, and not every reader knows views."""
+    """The same columns, each text's bytes its own: not every reader knows views, and some take all that a view looks into."""
     pa = arrow()
     return pa.schema([(field.name, pa.large_string() if field.type == pa.string_view() else field.type) for field in schema])
 
