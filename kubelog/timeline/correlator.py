@@ -21,10 +21,10 @@ from kubelog.message import vocabulary
 from kubelog.message.vocabulary import GAP_US, Event, Heard, Seen
 from kubelog.timeline.changes import Timeline, difference, withdrawal
 from kubelog.timeline.incident import Change, Incident
+from kubelog.timeline.registry import rules
 from kubelog.timeline.rules import Rule, State
-from kubelog.timeline.rules.node_pressure_eviction import NodePressureEviction
 
-RULES: Final[tuple[Rule, ...]] = (NodePressureEviction(),)
+RULES: Final[tuple[Rule, ...]] = rules()
 # The kinds that any rule asks for: no others need to become objects.
 WANTED: Final[frozenset[str]] = frozenset().union(*(rule.kinds for rule in RULES))
 WINDOW_S: Final = 30.0
