@@ -34,15 +34,17 @@ def prepare(grammar: Path = HERE / "grammar") -> Any:
 
 def blocks(engine: Any, path: Path) -> Iterator[Any]:
     from kubelog.ingest.clock import Clock
-    from kubelog.ingest.sources import CHUNK
+    from kubelog.ingest.columns import keep_freed
+    from kubelog.ingest.sources import expand
     from kubelog.reader import Reader
 
     reader = Reader(engine, str(path), Clock(engine.table, year=2023))
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            for block in reader.push(chunk):
-                engine.messages(block)
-                yield block
+    keep_freed()
+    # As `Log` reads a file.
+    for chunk in expand([path])[0][0].read(reader.give):
+        for block in reader.push(chunk):
+            engine.messages(block)
+            yield block
     for block in reader.push(b"", final=True):
         engine.messages(block)
         yield block
