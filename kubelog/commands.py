@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from kubelog.errors import InputError, KubelogError, UsageError
@@ -193,21 +193,24 @@ def tail(options: argparse.Namespace, out: Out) -> int:
     from kubelog.live import LiveReader
     from kubelog.timeline import WANTED
     from kubelog.view.text import ChangeText
+    from kubelog.watch import watch as watching
 
     name = options.inputs or "-"
     log = _log(options, [])
     live = LiveReader(log, Source.of(name), WANTED)
-    correlator = _state(options.state)
+    correlator = _state(options.state, log.engine.decoder.classes)
     if name != "-" and _is_read_on(name, correlator.reading):
         live.resume(correlator.reading)
     as_text = (options.output or ("text" if out.is_terminal else "jsonl")) == "text"
     texts, found = ChangeText(), False
     known: dict[str | None, Heard] = {}  # how far the correlator knows each node's records to have come
+    watch = watching(options, out, as_text, live, correlator)
 
     def tell(changes: Iterable[Change]) -> None:
         nonlocal found
         for change in changes:
             found = found or _fails(options.fail_on, change.incident.kind, change.incident.severity)
+            watch.told(change)
             if as_text:
                 out.lines(texts.lines(change))
             else:
@@ -215,6 +218,7 @@ def tail(options: argparse.Namespace, out: Out) -> int:
 
     def take(piece: bytes, final: bool = False) -> None:
         for event in live.push(piece, final):
+            watch.saw(event)
             tell(correlator.feed(event))
         for node, heard in live.heard.items():
             if known.get(node) is not heard:
@@ -225,14 +229,17 @@ def tail(options: argparse.Namespace, out: Out) -> int:
     try:
         assumed = None
         for piece in pipe() if name == "-" else grow(name, live.reader.offset):
-            take(piece or b"")
-            if assumed is None and live.reader.clock.assumed is not None:
-                assumed = live.reader.clock.assumed
-                log.note_year(live.reader)
-                complain(log.notes[-1])
-        take(b"", final=True)
-        tell(correlator.flush())
+            with watch.taking():
+                take(piece or b"")
+                if assumed is None and live.reader.clock.assumed is not None:
+                    assumed = live.reader.clock.assumed
+                    log.note_year(live.reader)
+                    complain(log.notes[-1])
+        with watch.taking():
+            take(b"", final=True)
+            tell(correlator.flush())
     finally:
+        watch.end()
         if options.state:
             correlator.reading = live.place() if name != "-" else None
             correlator.save(options.state)
@@ -249,13 +256,13 @@ def _is_read_on(name: str, place: Any) -> bool:
     )
 
 
-def _state(path: str | None) -> Correlator:
+def _state(path: str | None, classes: Mapping[str, type[Event]]) -> Correlator:
     from kubelog.timeline import Correlator
 
     if path is None or not os.path.exists(path):
         return Correlator(keep_closed=False)
     try:
-        return Correlator.load(path)
+        return Correlator.load(path, classes)
     except KubelogError as error:
         complain(f"{error}; starting anew")
         return Correlator(keep_closed=False)

@@ -234,7 +234,8 @@ class ReferenceEngine:
             return HEADER, -1, array("i")
         for pair in pairs:
             out.extend(end + place for place in pair)
-        number = self._message(message[1:-1], file, True)
+        values = {body[end + k : end + k_end]: body[end + v : end + v_end] for k, k_end, v, v_end in pairs}
+        number = self._message(message[1:-1], file, True, values)
         if number < 0:
             return STRUCTURED, -1, array("i")
         spans = array("i")
@@ -248,17 +249,22 @@ class ReferenceEngine:
 
     def _unpaired(self, message: str, file: str) -> tuple[int, array[int]]:
         """The wording with pairs that says this, none of which the line gives."""
-        number = self._message(message, file, False)
+        number = self._message(message, file, False, {})
         return number, array("i", [-1, -1] * (len(self.reference.grammar.wordings[number].fields) if number >= 0 else 0))
 
-    def _message(self, message: str, file: str, quoted: bool) -> int:
-        """The wording with pairs of a message, with or without a logger's name in front (`name/name: message`); -1."""
+    def _message(self, message: str, file: str, quoted: bool, values: dict[str, str]) -> int:
+        """The wording with pairs of a message, with or without a logger's name in front (`name/name: message`); -1.
+
+        `values` are those of the pairs, the last of each key.
+        """
         wordings, named = self.reference.grammar.wordings, re.match(r"[^ \t\n:]+: ", message)
         for text in (message, message[named.end() :] if named else message):
             wanted = unquote(f'"{text}"'.encode("latin-1")) if quoted else text.encode("latin-1")
             same = [n for n in self.reference.order("pairs", file) if wordings[n].message == wanted]
             if same:
-                return next((n for n in same if file in wordings[n].files), same[0])
+                same = [n for n in same if _holds(wordings[n].when, values)]
+                same = [n for n in same if wordings[n].weight == wordings[same[0]].weight]
+                return next((n for n in same if file in wordings[n].files), same[0] if same else -1)
         return -1
 
     def _best(self, style: str, first: str, whole: str, file: str, program: str | None) -> tuple[int, array[int]]:
@@ -274,6 +280,12 @@ class ReferenceEngine:
             if self.decoder.decide(number, text.encode("latin-1"), flat.tolist()):
                 return number, array("i", [start + place for place in flat])
         return -1, array("i")
+
+
+def _holds(when: dict[str, str], values: dict[str, str]) -> bool:
+    """Whether the values hold, as they are written, what a wording wants in them."""
+    texts = [(key.encode().decode("latin-1"), text.encode().decode("latin-1")) for key, text in when.items()]
+    return all(text in values.get(key, "") for key, text in texts)
 
 
 _MEMBER = re.compile(r'"((?:[^"\\]|\\.)*)":')

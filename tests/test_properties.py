@@ -423,6 +423,22 @@ def waiting(threshold: tuple[str, int, bool], grace_ns: int, form: int) -> tuple
     return text, {"signal": signal, "quantity": quantity, "percentage": share, "grace_s": grace_ns / 1e9}
 
 
+def back_off(pod: tuple[str, str, str], container: str, ns: int) -> tuple[str, dict[str, Any]]:
+    """An error that says that a container waits, and its fields."""
+    name, namespace, uid = pod
+    waits = f"back-off {go_duration(ns)} restarting failed container={container} pod={name}_{namespace}({uid})"
+    text = f'failed to "StartContainer" for "{container}" with CrashLoopBackOff: "{waits}"'
+    return text, {"pod": pod_dict(pod), "container": container, "back_off_s": ns / 1e9}
+
+
+def lifecycle(type_: str) -> Any:
+    """An event of the pod lifecycle as Go's %+v or as JSON, and its fields."""
+    forms = ("&{{ID:{} Type:{} Data:{}}}", '{{"ID":"{}","Type":"{}","Data":"{}"}}')
+    return st.tuples(st.sampled_from(forms), st.uuids(), words).map(
+        lambda drawn: (drawn[0].format(drawn[1], type_, drawn[2]), {"container_id": drawn[2]})
+    )
+
+
 limits = st.tuples(words, st.integers(1, 999), st.booleans())
 # Holes that are no fields: as written, and the fields that they make. Those of tables and listings stand in their samples.
 RAW_VALUES: dict[tuple[str, str], Any] = {
@@ -431,6 +447,11 @@ RAW_VALUES: dict[tuple[str, str], Any] = {
     ),
     ("EvictionGracePeriodPending", "threshold"): st.builds(waiting, limits, st.integers(0, 10**12), st.integers(0, 2)),
     ("NodeConfig", "config"): st.builds(node_config, st.lists(limits, max_size=3), st.booleans()),
+    ("ContainerBackOff", "error"): st.builds(back_off, pods, words, st.integers(0, 10**12)),
+    ("ContainerDied", "event"): lifecycle("ContainerDied"),
+    ("ContainerKilled", "grace"): st.integers(0, 10**6).map(lambda n: (str(n), {"grace_s": float(n)})),
+    ("ContainerKilled", "id"): words.map(lambda word: (word, {"container_id": word})),
+    ("ContainerStarted", "event"): lifecycle("ContainerStarted"),
     # With what is available under its own key; without it, see below.
     ("EvictionThresholdObserved", "resource_or_available"): words.map(lambda word: (word, {"resource": word})),
 }
@@ -467,6 +488,9 @@ def render_pairs(draw: Any, event: str, wording: tree.Wording) -> tuple[str, dic
         else:
             written, said[field] = draw(PAIR_VALUES[type_])
         text += f' other="{draw(words)}" {key}={written}'
+    for key, wanted in wording.when.items():
+        if key not in wording.fields.values():
+            text += f" {key}={go_quote(draw(texts) + wanted)}"
     return text, said
 
 

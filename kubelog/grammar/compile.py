@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from kubelog.grammar.tree import Grammar, Pattern, Vocabulary, Wording
 
 # The layout below; a shipped table of another layout is not read.
-LAYOUT = 4
+LAYOUT = 5
 # The brackets of a value nest no deeper; what does is read as text, by both engines.
 MAX_DEPTH = 40
 
@@ -26,8 +26,8 @@ OP_END, OP_LITERAL, OP_BLANKS, OP_HOLE, OP_QUOTED = range(5)
 # end here (place in `ends`, how many), its children (place in `edges`, first byte, last byte).
 NODE = 9
 # A wording, as numbers: where its pattern begins in `ops` (-1 for pairs), whether it takes several lines, its weight, and its
-# programs, files and keys (place in `names`, how many).
-WORDING = 9
+# programs, files, keys and conditions (place in `names`, how many; a condition is two, a key and what its value must hold).
+WORDING = 11
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True):
@@ -132,8 +132,9 @@ class _Builder:
         self.entries.append(
             Entry(wording.event, wording.style, holes, wording.constants, lead, weight, wording.text, wording.path, wording.line)
         )
-        self.wordings += (self.pattern(pattern) if pattern else -1, int(bool(pattern and pattern.multiline)), weight)
-        for texts in (wording.program, wording.files, wording.fields.values()):
+        self.wordings += (self.pattern(pattern) if pattern else -1, int(bool(pattern and pattern.multiline)), wording.weight)
+        conditions = [text for condition in wording.when.items() for text in condition]
+        for texts in (wording.program, wording.files, wording.fields.values(), conditions):
             self.wordings += (len(self.names), len(texts))
             self.names += self.literals_of(text.encode() for text in texts)
         if wording.style == "pairs":

@@ -201,7 +201,7 @@ class GrammarFile:
             self.check_field(line, event, name, "", holes)
 
         def add(style: str, text: str, **what: Any) -> None:
-            whole = {"pattern": None, "message": b"", "fields": {}, **what}
+            whole = {"pattern": None, "message": b"", "fields": {}, "when": {}, **what}
             number, column = self.place_of_text(line, text)
             self.grammar.wordings.append(
                 Wording(
@@ -229,7 +229,8 @@ class GrammarFile:
             number = self.place_of_text(line, pair["message"])[0]
             for name in pair.get("fields", {}):
                 self.check_field(number, event, name, "", holes)
-            add("pairs", pair["message"], message=pair["message"].encode(), fields=pair.get("fields", {}))
+            fields, when = pair.get("fields", {}), pair.get("when", {})
+            add("pairs", pair["message"], message=pair["message"].encode(), fields=fields, when=when)
         self.samples(line, event, block, files, program)
 
     def pairs(self, line: int, block: dict[str, Any]) -> list[dict[str, Any]]:
@@ -238,10 +239,13 @@ class GrammarFile:
         if not isinstance(found, list):
             raise self.error(*self.place(line, "pairs"), f"expected pairs = [{shape}], found {_kind(found)}")
         for pair in found:
-            fields = pair.get("fields", {}) if isinstance(pair, dict) else None
-            right = isinstance(fields, dict) and all(isinstance(key, str) for key in fields.values())
-            if not right or not isinstance(pair.get("message"), str) or set(pair) - {"message", "fields"}:
+            tables = [pair.get("fields", {}), pair.get("when", {})] if isinstance(pair, dict) else [None]
+            right = all(isinstance(table, dict) and all(isinstance(x, str) for x in table.values()) for table in tables)
+            if not right or not isinstance(pair.get("message"), str) or set(pair) - {"message", "fields", "when"}:
                 raise self.error(*self.place(line, "pairs"), f"expected {shape}, found {pair!r}"[:300])
+            for key, text in pair.get("when", {}).items():
+                if not text:
+                    raise self.error(*self.place(line, key), f"expected a text that the value of {key!r} must hold, found none")
         return found
 
     def check_field(

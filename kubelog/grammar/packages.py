@@ -24,13 +24,24 @@ PACKAGES: Final[dict[Path, str]] = {}
 
 def installed() -> list[Path]:
     """The grammars that installed packages ship, by entry points of the group `kubelog.grammars`. Raises GrammarError."""
+    return _grammars() if _is_named(GROUP) else []
+
+
+def named(group: str) -> list[tuple[EntryPoint, str, str]]:
+    """The entry points of a group, by name: each with its package's name, and how an error names it."""
     # Looking through what is installed costs a start more than reading a log does: so first whether any names the group.
-    if not _is_named():
+    if not _is_named(group):
         return []
-    return _grammars()
+    from importlib.metadata import entry_points
+
+    found = []
+    for entry in sorted(entry_points(group=group), key=lambda one: (one.name, one.value)):
+        package = entry.dist.name if entry.dist else entry.name
+        found.append((entry, package, f"package {package}: {group}: {entry.name} = {entry.value}"))
+    return found
 
 
-def _is_named() -> bool:
+def _is_named(group: str) -> bool:
     """Whether an installed package has such an entry point."""
     for folder in dict.fromkeys(sys.path):
         try:
@@ -41,7 +52,7 @@ def _is_named() -> bool:
         for name in names:
             try:
                 with open(os.path.join(name, "entry_points.txt"), "rb") as file:
-                    if GROUP.encode() in file.read():
+                    if group.encode() in file.read():
                         return True
             except OSError:
                 pass
@@ -51,17 +62,12 @@ def _is_named() -> bool:
 @functools.cache
 def _grammars() -> list[Path]:
     """The folders or files, in the order of their entry points' names. Raises GrammarError."""
-    from importlib.metadata import entry_points
-
     found: dict[Path, None] = {}
-    for entry in sorted(entry_points(group=GROUP), key=lambda one: (one.name, one.value)):
-        package = entry.dist.name if entry.dist else entry.name
-        told = f"package {package}: {GROUP}: {entry.name} = {entry.value}"
+    for entry, package, told in named(GROUP):
         try:
             path = _path(entry)
         except Exception as error:  # whatever a foreign package raises
-            said = " ".join(str(error).split())
-            raise GrammarError(told, f"{type(error).__name__}: {said}".rstrip(": ")) from None
+            raise GrammarError(told, said(error)) from None
         if path is None:
             raise GrammarError(told, "expected a package, a path or a function that returns a path")
         if not path.exists() or (path.is_dir() and not any(path.glob("*.toml"))):
@@ -69,6 +75,11 @@ def _grammars() -> list[Path]:
         PACKAGES[path] = package
         found[path] = None
     return list(found)
+
+
+def said(error: Exception) -> str:
+    """What a foreign package raised, on one line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(": ")
 
 
 def _path(entry: EntryPoint) -> Path | None:

@@ -81,6 +81,7 @@ class Wording(msgspec.Struct, frozen=True):
     pattern: Pattern | None  # of text and line
     message: bytes  # of pairs: the quoted message, unquoted
     fields: dict[str, str]  # of pairs: field → key
+    when: dict[str, str]  # of pairs: key → text that its value must hold
     files: tuple[str, ...]
     program: tuple[str, ...]  # syslog identifiers; empty: a klog header is required
     constants: dict[str, Any]
@@ -100,7 +101,9 @@ class Wording(msgspec.Struct, frozen=True):
     @property
     def weight(self) -> int:
         """The number of literal bytes."""
-        return self.pattern.weight if self.pattern else len(self.message)
+        if self.pattern:
+            return self.pattern.weight
+        return len(self.message) + sum(len(text.encode()) for text in self.when.values())
 
     @property
     def text(self) -> str:

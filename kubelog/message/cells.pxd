@@ -10,7 +10,7 @@ cdef class CellReader:
     cdef object block
     cdef public dict out, bits
     cdef const unsigned char[::1] b, data, arena, keys, texts, pod_stops
-    cdef const int[::1] hole_first, pod_hole, container_hole, event, text, text_at, text_end
+    cdef const int[::1] hole_first, pod_hole, container_hole, telling_hole, event, text, text_at, text_end
     cdef const signed char[::1] checks, slow, literal
     cdef Py_ssize_t rows
     cdef int[::1] first, at, start, stop, kind, message_end, pair_first, pairs, span_first, spans, process, site
@@ -31,7 +31,7 @@ cdef class CellReader:
     cdef long long[::1] pid, thread, line, offset, time
     cdef signed char[::1] severity, open, time_source, year_source, time_source_of, year_source_of
     cdef Py_ssize_t used, n_odd, n_signatures
-    cdef Py_ssize_t name_at, name_end, space_at, space_end, uid_at, uid_end, value_at, value_end
+    cdef Py_ssize_t name_at, name_end, space_at, space_end, uid_at, uid_end, value_at, value_end, told_at, told_end, pod_at, pod_end
 
     @cython.locals(row=Py_ssize_t)
     cpdef read(self)
@@ -51,8 +51,11 @@ cdef class CellReader:
     cdef inline int _code(self, Py_ssize_t q) except -1 nogil
     @cython.locals(start=Py_ssize_t, q=Py_ssize_t, most=Py_ssize_t, c=cython.int, word=Py_ssize_t, digits=bint, end=Py_ssize_t)
     cdef Py_ssize_t _mask(self, Py_ssize_t p, Py_ssize_t e) except -1 nogil
-    @cython.locals(pod_at=Py_ssize_t, pod_end=Py_ssize_t, uid_at=Py_ssize_t, uid_end=Py_ssize_t, at=Py_ssize_t, end=Py_ssize_t, pair=Py_ssize_t, k=Py_ssize_t, size=Py_ssize_t, v=Py_ssize_t, v_end=Py_ssize_t, i=Py_ssize_t, found=bint)
+    @cython.locals(pod_at=Py_ssize_t, pod_end=Py_ssize_t, uid_at=Py_ssize_t, uid_end=Py_ssize_t, at=Py_ssize_t, end=Py_ssize_t, pair=Py_ssize_t, k=Py_ssize_t, size=Py_ssize_t, v=Py_ssize_t, v_end=Py_ssize_t, i=Py_ssize_t, found=bint, told=cython.int)
     cdef inline bint _names(self, Py_ssize_t row, Py_ssize_t kind, Py_ssize_t p) except -1 nogil
+    @cython.locals(q=Py_ssize_t, w=Py_ssize_t)
+    cdef int _told(self, Py_ssize_t p, Py_ssize_t e) except -2 nogil
+    cdef Py_ssize_t _told_end(self, Py_ssize_t p, Py_ssize_t e) except -1 nogil
     @cython.locals(n=Py_ssize_t, c=cython.int)
     cdef bint _inner(self, Py_ssize_t p, Py_ssize_t e) except -1 nogil
     @cython.locals(q=Py_ssize_t, c=cython.int)

@@ -35,7 +35,7 @@ try:
 except ImportError:
     from kubelog import uncompiled as cython
 
-_KEYS = b"podpodUIDcontainerNametruefalsenullKMGTPEmap["
+_KEYS = b"podpodUIDcontainerNametruefalsenullKMGTPEmap[ restarting failed container=ack-off  pod="
 _MOST = 200
 # What ends a part of a pod's name; what is no printable ASCII too.
 _POD_STOPS = bytes(c <= 32 or c >= 127 or c in b"/_()[]{}," for c in range(256))
@@ -52,7 +52,7 @@ class CellReader:
         self.hole_first, self.checks, self.slow = layout.hole_first, layout.checks, layout.slow
         self.pod_hole, self.container_hole, self.event = layout.pod_hole, layout.container_hole, layout.event
         self.text, self.text_at, self.text_end, self.texts = layout.text, layout.text_at, layout.text_end, layout.texts
-        self.literal = layout.literal
+        self.literal, self.telling_hole = layout.literal, layout.telling_hole
         self.rows = rows = block.rows
         self.first, self.at, self.start, self.stop, self.joined = block.first, block.at, block.start, block.stop, block.joined
         self.verdict, self.reason, self.kind, self.message_end = block.verdict, block.reason, block.kind, block.message_end
@@ -89,7 +89,7 @@ class CellReader:
         self.has_reasons = False
         self.no_node = -1  # the code of the node where the line says none
         self.name_at = self.name_end = self.space_at = self.space_end = self.uid_at = self.uid_end = 0
-        self.value_at = self.value_end = 0
+        self.value_at = self.value_end = self.told_at = self.told_end = self.pod_at = self.pod_end = 0
 
     def read(self) -> None:
         """Fill all cells."""
@@ -309,6 +309,19 @@ class CellReader:
             i = 2 * (self.span_first[row] + self.pod_hole[kind])
             if self.spans[i] >= 0:
                 pod_at, pod_end = p + self.spans[i], p + self.spans[i + 1]
+        told = 0
+        if kind >= 0 and self.telling_hole[kind] >= 0:
+            i = 2 * (self.span_first[row] + self.telling_hole[kind])
+            if self.spans[i] >= 0:
+                told = self._told(p + self.spans[i], p + self.spans[i + 1])
+                if told < 0:
+                    return False
+                if told > 0:
+                    if self.pod_hole[kind] >= 0 and pod_at >= 0:
+                        # It is none of the record's any more, but it has to convert.
+                        if not self._inner(pod_at, pod_end) or not self._pod(self.value_at, self.value_end):
+                            return False
+                    pod_at, pod_end = self.pod_at, self.pod_end
         if pod_at >= 0:
             if not self._inner(pod_at, pod_end) or not self._pod(self.value_at, self.value_end):
                 return False
@@ -328,6 +341,9 @@ class CellReader:
                 ops.put_bit(self.has_pod_uid, row)
         self.value_at = self.value_end = p
         found = False
+        if told > 0 and at < 0:
+            self.value_at, self.value_end = self.told_at, self.told_end
+            found = True
         if at >= 0:
             if not self._inner(at, end):
                 return False
@@ -344,6 +360,39 @@ class CellReader:
             self._put(self.container, row, self.value_at, self.value_end)
             ops.put_bit(self.has_container, row)
         return True
+
+    def _told(self, p: int, e: int) -> int:
+        """Whether a text tells of a back-off: 1, its container and pod in `told_at` and `pod_at`; 0; or -1: in another form.
+
+        `back-off 5m0s restarting failed container=web pod=web-0_default(…)`, quoted or not.
+        """
+        q = ops.locate(self.b, p, e, self.keys, 45, 29)
+        if q < 0:
+            return 0
+        w = q
+        while w > p and self.b[w - 1] > 32 and self.b[w - 1] != 34:
+            w -= 1
+        if w == q or w - p < 9 or (self.b[w - 9] != 66 and self.b[w - 9] != 98):
+            return -1
+        if not ops.starts(self.b, w - 8, q, self.keys, 74, 8) or not self._duration(w, q):
+            return -1
+        self.told_at = q + 29
+        q = self._told_end(q + 29, e)
+        self.told_end = q
+        if q == self.told_at or not ops.starts(self.b, q, e, self.keys, 82, 5):
+            return -1
+        self.pod_at = q + 5
+        q = self._told_end(q + 5, e)
+        self.pod_end = q
+        if q < e and self.b[q] != 32 and self.b[q] != 34 and self.b[q] != 92:
+            return -1
+        return 1 if q > self.pod_at and self._pod(self.pod_at, q) else -1
+
+    def _told_end(self, p: int, e: int) -> int:
+        """Where a word ends, or the text that is quoted around it."""
+        while p < e and 32 < self.b[p] < 127 and self.b[p] != 34 and self.b[p] != 92:
+            p += 1
+        return p
 
     def _inner(self, p: int, e: int) -> bool:
         """Whether a value is a text without escapes: `value_at` to `value_end`, quotes off."""

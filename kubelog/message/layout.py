@@ -43,7 +43,7 @@ class Layout:
         self.hole_first = array("i", [0])
         self.checks = array("b")  # a hole
         self.slow = array("b")  # its fields are derived, or its time is read from its text
-        self.pod_hole, self.container_hole = array("i"), array("i")
+        self.pod_hole, self.container_hole, self.telling_hole = array("i"), array("i"), array("i")
         self.event = array("i")  # code of the event's name
         self.text = array("i")  # number of its signature: wordings may share one
         self.text_at, self.text_end = array("i"), array("i")  # of each signature its place in `texts`
@@ -63,13 +63,15 @@ def layout(table: Table, decoder: Decoder) -> Layout:
         checks = [SURE if name == "_" else _CHECKS.get(type_) for name, type_ in zip(names, types, strict=True)]
         other = {"container", "pod"} & entry.constants.keys()
         text = entry.text.encode()
-        odd = is_derived(cls) or None in checks or entry.style == "line" or bool(other) or len(text) > LONGEST
+        telling = _hole_of(names, cls.telling)
+        odd = _is_odd(cls, names) or None in checks or entry.style == "line" or bool(other) or len(text) > LONGEST
         found.checks.extend(check or SURE for check in checks)
         found.slow.append(odd)
         found.hole_first.append(len(found.checks))
         pod = _hole(cls, names, "pod")
         found.pod_hole.append(pod if pod >= 0 and checks[pod] == POD else -1)
         container = _hole(cls, names, "container")
+        found.telling_hole.append(telling)
         found.container_hole.append(container if container >= 0 and checks[container] in (SURE, WORD) else -1)
         found.event.append(events.index(entry.event))
         found.text.append(texts.setdefault(text, len(texts)))
@@ -80,6 +82,15 @@ def layout(table: Table, decoder: Decoder) -> Layout:
     return found
 
 
+def _is_odd(cls: type[Event], names: list[str]) -> bool:
+    """Whether only a Record tells which pod and container an event names, or whether its holes make sense."""
+    if not is_derived(cls):
+        return False
+    if cls.derived is None:
+        return True
+    return bool(cls.derived & {"pod", "container"}) and any(name in cls.raw and name != cls.telling for name in names)
+
+
 def is_derived(cls: type[Event]) -> bool:
     """Whether an event makes its fields of its holes in a way of its own."""
     return cls.derive.__func__ is not Event.derive.__func__  # type: ignore[attr-defined]
@@ -87,4 +98,8 @@ def is_derived(cls: type[Event]) -> bool:
 
 def _hole(cls: type[Event], names: list[str], field: str) -> int:
     """The hole that is a field of the event, or -1."""
-    return max((i for i, name in enumerate(names) if name == field and name in cls.__struct_fields__), default=-1)
+    return _hole_of(names, field) if field in cls.__struct_fields__ else -1
+
+
+def _hole_of(names: list[str], name: str | None) -> int:
+    return max((i for i, one in enumerate(names) if one == name), default=-1)

@@ -26,8 +26,10 @@ cdef class Matcher:
     cdef Py_ssize_t _kind(self, Py_ssize_t row, Py_ssize_t p, Py_ssize_t first_end, Py_ssize_t e) except -3 nogil
     @cython.locals(number=Py_ssize_t)
     cdef inline Py_ssize_t _structured(self, Py_ssize_t row, Py_ssize_t p, Py_ssize_t e) except -3 nogil
-    @cython.locals(message=Py_ssize_t, q=Py_ssize_t, i=Py_ssize_t, stop=Py_ssize_t, number=Py_ssize_t)
-    cdef inline Py_ssize_t _message(self, Py_ssize_t row, Py_ssize_t p, Py_ssize_t e, bint quoted) except -3 nogil
+    @cython.locals(message=Py_ssize_t, q=Py_ssize_t, i=Py_ssize_t, stop=Py_ssize_t, number=Py_ssize_t, found=Py_ssize_t)
+    cdef inline Py_ssize_t _message(self, Py_ssize_t row, Py_ssize_t start, Py_ssize_t p, Py_ssize_t e, bint quoted) except -3 nogil
+    @cython.locals(i=Py_ssize_t, stop=Py_ssize_t, key=Py_ssize_t, text=Py_ssize_t, size=Py_ssize_t, first=Py_ssize_t, pair=Py_ssize_t, k=Py_ssize_t, v=Py_ssize_t, v_end=Py_ssize_t)
+    cdef bint _holds(self, Py_ssize_t row, Py_ssize_t start, Py_ssize_t number) except -1 nogil
     @cython.locals(number=Py_ssize_t)
     cdef inline Py_ssize_t _literal(self, Py_ssize_t p, Py_ssize_t e, bint quoted) except -3 nogil
     cdef inline Py_ssize_t names_at(self, Py_ssize_t number, Py_ssize_t column) except -2 nogil

@@ -111,7 +111,7 @@ class Matcher:
         if verdict == HEADER:
             if self.json[self.first[row]]:
                 # A message without pairs does not tell which style it is of.
-                kind = self._message(row, p, e, False)
+                kind = self._message(row, p, p, e, False)
                 if kind >= 0:
                     return kind if self._fields(row, p, self.names_at(kind, 7), self.names_at(kind, 8)) else _FULL
             return self._text(row, p, first_end, e, False)
@@ -122,13 +122,13 @@ class Matcher:
         return -1
 
     def _structured(self, row: int, p: int, e: int) -> int:
-        number = self._message(row, p + 1, p + self.message_end[row] - 1, True)
+        number = self._message(row, p, p + 1, p + self.message_end[row] - 1, True)
         if number < 0:
             return -1
         return number if self._fields(row, p, self.names_at(number, 7), self.names_at(number, 8)) else _FULL
 
-    def _message(self, row: int, p: int, e: int, quoted: bool) -> int:
-        """The wording with pairs whose message is self.b[p:e], quoted or not; -1.
+    def _message(self, row: int, start: int, p: int, e: int, quoted: bool) -> int:
+        """The wording with pairs of the body at `start` whose message is self.b[p:e], quoted or not; -1.
 
         klog 2.50 to 2.100 write a logger's name in front: `name/name: message`.
         """
@@ -142,13 +142,45 @@ class Matcher:
                 return -1
         i = self.message_ends[2 * message]
         stop = i + self.message_ends[2 * message + 1]
-        number = self.ends[i]
-        while i < stop and stop - self.message_ends[2 * message] > 1:
-            if self._named(row, self.ends[i], False):
-                number = self.ends[i]
+        if stop - i == 1 and self.names_at(self.ends[i], 10) == 0:
+            return self.ends[i]
+        found = -1
+        while i < stop:
+            number = self.ends[i]
+            if found >= 0 and self.names_at(number, 2) < self.names_at(found, 2):
                 break
+            if self._holds(row, start, number):
+                if self._named(row, number, False):
+                    return number
+                if found < 0:
+                    found = number
             i += 1
-        return number
+        return found
+
+    def _holds(self, row: int, start: int, number: int) -> bool:
+        """Whether the pairs of the body at `start` hold what a wording wants in them."""
+        i = self.names_at(number, 9)
+        stop = i + self.names_at(number, 10)
+        while i < stop:
+            key, text = 2 * self.names[i], 2 * self.names[i + 1]
+            size = self.literals[key + 1]
+            # The last pair of a key counts.
+            first = 4 * self.pair_first[row]
+            pair = 4 * self.pair_first[row + 1] - 4
+            while pair >= first:
+                k = start + self.pairs[pair]
+                if self.pairs[pair + 1] - self.pairs[pair] == size and ops.starts(
+                    self.b, k, k + size, self.pool, self.literals[key], size
+                ):
+                    break
+                pair -= 4
+            if pair < first:
+                return False
+            v, v_end = start + self.pairs[pair + 2], start + self.pairs[pair + 3]
+            if ops.locate(self.b, v, v_end, self.pool, self.literals[text], self.literals[text + 1]) < 0:
+                return False
+            i += 2
+        return True
 
     def names_at(self, number: int, column: int) -> int:
         return self.wordings[WORDING * number + column]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -343,10 +343,13 @@ class Correlator:
             raise
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Correlator:
-        """The correlator that `save` wrote. Raises StateError where the file is not one, OSError where it cannot be read."""
+    def load(cls, path: str | os.PathLike[str], classes: Mapping[str, type[Event]] | None = None) -> Correlator:
+        """The correlator that `save` wrote; `classes` are the events by name, where a grammar declares some of its own.
+
+        Raises StateError where the file is not one, OSError where it cannot be read.
+        """
         try:
-            return cls._from_data(msgspec.msgpack.decode(Path(path).read_bytes()))
+            return cls._from_data(msgspec.msgpack.decode(Path(path).read_bytes()), {**vocabulary.classes(), **(classes or {})})
         except (msgspec.DecodeError, msgspec.ValidationError, LookupError, TypeError, ValueError, AttributeError) as error:
             raise StateError(f"{os.fspath(path)}: not a saved state of this release: {error}") from None
 
@@ -370,15 +373,17 @@ class Correlator:
         }  # fmt: skip
 
     @classmethod
-    def _from_data(cls, data: Any) -> Correlator:
+    def _from_data(cls, data: Any, classes: Mapping[str, type[Event]]) -> Correlator:
         if not isinstance(data, dict) or data.get("format") != STATE_FORMAT:
             raise ValueError("another format")
         made = cls(window_s=data["window_us"] / 1e6, keep_closed=data["keep_closed"], one_input=data["one_input"])
         for saved in data["machines"]:
             of_node = made._machines.setdefault(saved["node"], made._new(saved["node"]))
-            machine = {one.rule.kind: one for one in of_node}[saved["rule"]]
+            machine = next((one for one in of_node if one.rule.kind == saved["rule"]), None)
+            if machine is None:
+                raise ValueError(f"it was written with the rule {saved['rule']}, which is not installed")
             machine.heard = msgspec.convert(saved["heard"], Heard | None, strict=False)
-            machine.restore(_state(machine.rule, saved["floor"]), [(key, _event(event)) for key, event in saved["entries"]])
+            machine.restore(_state(machine.rule, saved["floor"]), [(key, _event(one, classes)) for key, one in saved["entries"]])
             machine.told = {one.id: one for one in _incidents(saved["told"])}
         made._timeline.restore(_incidents(data["incidents"]))
         made.reading = data["reading"]
@@ -400,6 +405,6 @@ def _event_data(event: Event) -> dict[str, Any]:
     return {**data, "kind": event.kind}
 
 
-def _event(data: dict[str, Any]) -> Event:
+def _event(data: dict[str, Any], classes: Mapping[str, type[Event]]) -> Event:
     kind = data.pop("kind")
-    return msgspec.convert(data, vocabulary.classes()[kind], strict=False)
+    return msgspec.convert(data, classes[kind], strict=False)

@@ -10,20 +10,25 @@ from kubelog.message.vocabulary import (
     ClusterEvent,
     Event,
     FilesystemUsage,
+    JournalSuppressed,
     KubeletFlags,
     KubeletVersion,
     NodeConfig,
     Threshold,
     UnitStarted,
 )
-from kubelog.timeline.incident import Evidence, Instant, evidence, instant
+from kubelog.timeline.incident import Evidence, Instant, evidence, instant, shifted
 from kubelog.timeline.release import FIRST, LAST, minors
 
 # systemd's line and the kubelet's own lines of one start lie closer together than this.
 _ONE_START_US = 60_000_000
 _KEPT = 8
+# journald counts what it drops in spans of this length (RateLimitIntervalSec).
+_SUPPRESSED_US = 30_000_000
 # The events that may say something of it.
-TELLING: Final = frozenset((UnitStarted, NodeConfig, KubeletVersion, ClusterEvent, FilesystemUsage, KubeletFlags))
+TELLING: Final = frozenset(
+    (UnitStarted, NodeConfig, KubeletVersion, ClusterEvent, FilesystemUsage, KubeletFlags, JournalSuppressed)
+)
 # Filesystems of the kernel's own, which hold no data of a kubelet.
 _VIRTUAL: Final = ("tmpfs", "devtmpfs", "udev", "overlay", "shm", "none", "cgroup", "cgmfs")
 
@@ -93,6 +98,15 @@ class Flags(msgspec.Struct, frozen=True, gc=False):
     evidence: Evidence
 
 
+class Dropped(msgspec.Struct, frozen=True, gc=False):
+    """Lines of the kubelet that journald dropped: in the 30 s before `time`, or for as long as it said so again and again."""
+
+    begin: Instant
+    time: Instant
+    count: int
+    evidence: tuple[Evidence, ...]
+
+
 class Kubelet(msgspec.Struct, frozen=True, gc=False):
     """All of it; bounded, and never changed in place."""
 
@@ -100,6 +114,7 @@ class Kubelet(msgspec.Struct, frozen=True, gc=False):
     rows: tuple[Row, ...] = ()
     usages: tuple[Usage, ...] = ()
     flags: tuple[Flags, ...] = ()
+    dropped: tuple[Dropped, ...] = ()
     version: str | None = None
     started: int = 0  # how many starts there were
 
@@ -122,7 +137,21 @@ class Kubelet(msgspec.Struct, frozen=True, gc=False):
                 variables = tuple(event.variables or ())
                 flags = Flags(event.flags or {}, bool(event.complete), variables, event.process_id, evidence(event))
                 return msgspec.structs.replace(self, flags=(*self.flags, flags)[-64:])
+            case JournalSuppressed(unit="kubelet"):
+                return self._lost(event, event.count or 0)
         return self
+
+    def _lost(self, event: JournalSuppressed, count: int) -> Kubelet:
+        now = instant(event.seen)
+        if now is None:
+            return self
+        one = Dropped(shifted(now, now.us - _SUPPRESSED_US), now, count, (evidence(event),))
+        last = self.dropped[-1] if self.dropped else None
+        if last is None or not last.time.us <= now.us <= last.time.us + _ONE_START_US:
+            return msgspec.structs.replace(self, dropped=(*self.dropped, one)[-64:])
+        proof = (*last.evidence, evidence(event)) if len(last.evidence) < 4 else last.evidence
+        one = msgspec.structs.replace(last, time=now, count=last.count + count, evidence=proof)
+        return msgspec.structs.replace(self, dropped=(*self.dropped[:-1], one))
 
     def _started(self, event: Event, thresholds: tuple[Threshold, ...] | None, releases: tuple[int, int] | None) -> Kubelet:
         now, listed = instant(event.seen), isinstance(event, UnitStarted) and event.seen.unit is None

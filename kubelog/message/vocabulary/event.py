@@ -70,6 +70,10 @@ class Event(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     seen: Seen = Seen()
 
+    # The fields that `derive` makes, where it refuses nothing; None: it may. Tables ask for it, to spare an object a record.
+    derived: ClassVar[frozenset[str] | None] = None
+    # A hole in which `container=… pod=…` may stand, as a back-off says it: they are the event's.
+    telling: ClassVar[str | None] = None
     # Holes that are no fields, with the type that they have in pairs; `derive` makes fields of them.
     raw: ClassVar[Mapping[str, str]] = types.MappingProxyType({})
     # Fields whose type a grammar declared (`[event.Name]`): that is how their pairs are read.

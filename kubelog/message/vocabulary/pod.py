@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from kubelog.klog.values import PodRef
+import re
+import types
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from kubelog.klog.values import PodRef, duration, pod
 from kubelog.message.vocabulary.event import Event
+
+# Where an error says which container waits, and how long: the same words in all releases, but for the first letter.
+_BACK_OFF = re.compile(r'[Bb]ack-off ([^\s"]+) restarting failed container=([^\s"]+) pod=([^\s"]+)')
 
 
 class ProbeFailed(Event, frozen=True, gc=False, kw_only=True):
@@ -38,8 +46,22 @@ class ContainerKilled(Event, frozen=True, gc=False, kw_only=True):
 
     pod: PodRef | None = None
     container: str | None = None
-    container_id: str | None = None
+    container_id: str | None = None  # without its runtime
     grace_s: float | None = None
+
+    # Pairs give the grace period as a bare number of seconds, and the id as text or as a structure.
+    raw: ClassVar[Mapping[str, str]] = types.MappingProxyType({"grace": "float", "id": "go"})
+    derived = frozenset(("container_id", "grace_s"))
+
+    @classmethod
+    def derive(cls, holes: dict[str, Any]) -> dict[str, Any]:
+        fields = {name: value for name, value in holes.items() if name not in cls.raw}
+        found = holes.get("id")
+        if isinstance(found, dict):
+            found = found.get("ID")
+        if isinstance(found, str):
+            fields["container_id"] = found.rpartition("://")[2]
+        return {**fields, "grace_s": holes.get("grace")}
 
 
 class ContainerBackOff(Event, frozen=True, gc=False, kw_only=True):
@@ -49,6 +71,20 @@ class ContainerBackOff(Event, frozen=True, gc=False, kw_only=True):
     container: str | None = None
     back_off_s: float | None = None
 
+    raw: ClassVar[Mapping[str, str]] = types.MappingProxyType({"error": "error"})
+    derived = frozenset(("pod", "container", "back_off_s"))
+    telling = "error"
+
+    @classmethod
+    def derive(cls, holes: dict[str, Any]) -> dict[str, Any]:
+        fields = {name: value for name, value in holes.items() if name != "error"}
+        found = _BACK_OFF.search(holes.get("error") or "")
+        if found is None:
+            return fields
+        back_off, container, named = found.groups()
+        told = {"pod": pod(named.encode()), "container": container, "back_off_s": duration(back_off.encode())}
+        return {**fields, **told}
+
 
 class ContainerStarted(Event, frozen=True, gc=False, kw_only=True):
     """The pod lifecycle event generator saw a container (or a sandbox) that runs."""
@@ -56,9 +92,32 @@ class ContainerStarted(Event, frozen=True, gc=False, kw_only=True):
     pod: PodRef | None = None
     container_id: str | None = None
 
+    raw: ClassVar[Mapping[str, str]] = types.MappingProxyType({"event": "go"})
+    derived = frozenset(("container_id",))
+
+    @classmethod
+    def derive(cls, holes: dict[str, Any]) -> dict[str, Any]:
+        return _of_lifecycle(holes)
+
 
 class ContainerDied(Event, frozen=True, gc=False, kw_only=True):
     """The pod lifecycle event generator saw that a container (or a sandbox) died."""
 
     pod: PodRef | None = None
     container_id: str | None = None
+
+    raw: ClassVar[Mapping[str, str]] = types.MappingProxyType({"event": "go"})
+    derived = frozenset(("container_id",))
+
+    @classmethod
+    def derive(cls, holes: dict[str, Any]) -> dict[str, Any]:
+        return _of_lifecycle(holes)
+
+
+def _of_lifecycle(holes: dict[str, Any]) -> dict[str, Any]:
+    """Fields from the pod lifecycle event that a structured line prints whole; its ID is the pod's, its Data the container's."""
+    fields = {name: value for name, value in holes.items() if name != "event"}
+    event = holes.get("event")
+    if isinstance(event, dict) and isinstance(event.get("Data"), str):
+        fields["container_id"] = event["Data"]
+    return fields

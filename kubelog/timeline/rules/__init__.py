@@ -10,7 +10,10 @@ import msgspec
 from kubelog.klog.values import PodRef
 from kubelog.message.vocabulary import Event, Heard
 from kubelog.timeline.case import Case, Draft
-from kubelog.timeline.incident import MAX_STEPS, Affected, Cause, Finding, Gap, Incident, Instant, incident_id
+from kubelog.timeline.incident import MAX_STEPS, Affected, Cause, Finding, Gap, Incident, Instant, incident_id, instant
+
+# What a rule is written with; rules of other packages import it from here.
+__all__ = ["Case", "Cause", "Drafts", "Event", "Explanation", "Finding", "Instant", "Rule", "State", "instant"]
 
 
 class State(msgspec.Struct, frozen=True, gc=False):
@@ -104,15 +107,32 @@ class Explanation(msgspec.Struct, frozen=True, gc=False):
     advice: tuple[str, ...]
 
 
-class Rule:
-    """One incident family. `apply` and `settle` are functions of their arguments alone."""
+class Nothing(msgspec.Struct, frozen=True, gc=False):
+    """The memory of a rule that remembers its cases only."""
 
-    kind: ClassVar[str]
+
+class Rule:
+    """One incident family. `apply` and `settle` are functions of their arguments alone: no clock, no state of their own.
+
+    Its head says what it is about: `opens`, `extends` and `closes` are the events that do so, as classes, or as names where a
+    grammar declares them. `kinds` are all of these, unless the rule says more: it may ask for events that only explain.
+    A rule must have `kind`, `apply` and `explain`; docs/rules.md goes through one.
+    """
+
+    kind: ClassVar[str]  # of its incidents; no other rule has it, and no event
+    opens: ClassVar[frozenset[type[Event] | str]] = frozenset()
+    extends: ClassVar[frozenset[type[Event] | str]] = frozenset()
+    closes: ClassVar[frozenset[type[Event] | str]] = frozenset()
     kinds: ClassVar[frozenset[str]]  # the events it asks for
     quiet_us: ClassVar[int] = 600_000_000  # so long without a sign, in a log that goes on, ends an episode
     reopen_us: ClassVar[int] = 1_800_000_000  # so soon a new sign opens the same incident again
-    memory: ClassVar[type[msgspec.Struct]]
+    memory: ClassVar[type[msgspec.Struct]] = Nothing  # what it knows of a node beside the cases: saved with the state
     signs: ClassVar[frozenset[type[Event]]] = frozenset()  # events that `gather` may take
+
+    def __init_subclass__(cls) -> None:
+        head = cls.opens | cls.extends | cls.closes
+        if head and "kinds" not in cls.__dict__:
+            cls.kinds = frozenset(one if isinstance(one, str) else one.__name__ for one in head)
 
     def start(self) -> State:
         return State(memory=self.memory())
@@ -218,9 +238,6 @@ class Rule:
     def incident(self, case: Case, memory: Any, node: str | None) -> Incident:
         """A case as users see it."""
         told = self.explain(case, memory, node)
-        gaps = tuple(
-            Gap(start, end, node, "silence", "no line of this node while the incident was open") for start, end in case.holes
-        )
         return Incident(
             id=self.id_of(case, node),
             kind=self.kind,
@@ -241,5 +258,10 @@ class Rule:
             steps=case.steps,
             findings=told.findings,
             advice=told.advice,
-            gaps=gaps,
+            gaps=self.gaps(case, memory, node),
         )
+
+    def gaps(self, case: Case, memory: Any, node: str | None) -> tuple[Gap, ...]:
+        """What the log lacks of a case."""
+        text = "no line of this node while the incident was open"
+        return tuple(Gap(start, end, node, "silence", text) for start, end in case.holes)

@@ -29,6 +29,7 @@ from kubelog.message.vocabulary import (
     EvictionReclaimAttempted,
     EvictionReclaimed,
     FilesystemUsage,
+    JournalSuppressed,
     KubeletFlags,
     KubeletVersion,
     NodeConditionChanged,
@@ -37,10 +38,10 @@ from kubelog.message.vocabulary import (
     UnitStarted,
 )
 from kubelog.timeline.case import Case
-from kubelog.timeline.incident import Instant, Step, instant, with_step
+from kubelog.timeline.incident import Gap, Instant, Step, instant, with_step
 from kubelog.timeline.kubelet import TELLING, Kubelet, Start
 from kubelog.timeline.rules import Drafts, Explanation, Rule, State
-from kubelog.timeline.rules.node_pressure_words import condition_of, eased, explain
+from kubelog.timeline.rules.node_pressure_words import condition_of, dropped_lines, eased, explain, lost
 
 # A kubelet that starts reports the conditions that it has not looked at yet.
 _START_US: Final = 30_000_000
@@ -69,7 +70,7 @@ class NodePressureEviction(Rule):
             EvictionReclaimAttempted, EvictionReclaimed, EvictionPodsRequired, EvictionPodsRanked, EvictionPodEvicted,
             EvictionPodsCleaned, EvictionCleanupTimedOut, EvictionNoActivePods, EvictionFailed, EvictionCriticalPodSkipped,
             PodAdmissionRejected, NodeConditionChanged, NodeConfig, UnitStarted, KubeletVersion, KubeletFlags, ClusterEvent,
-            FilesystemUsage,
+            FilesystemUsage, JournalSuppressed,
         )
     )  # fmt: skip
     memory = Kubelet
@@ -138,6 +139,10 @@ class NodePressureEviction(Rule):
 
     def explain(self, case: Case, memory: Kubelet, node: str | None) -> Explanation:
         return explain(case, memory, node)
+
+    def gaps(self, case: Case, memory: Kubelet, node: str | None) -> tuple[Gap, ...]:
+        told = (Gap(one.begin, one.time, node, "suppressed", dropped_lines(one.count)) for one in lost(case, memory))
+        return (*super().gaps(case, memory, node), *told)
 
     def _sign(
         self, state: State, event: Event, sign: _Sign, pods: Sequence[PodRef | None] = (), resource: str | None = None

@@ -8,7 +8,7 @@ from typing import Final
 from kubelog.message.vocabulary import Threshold
 from kubelog.timeline.case import Case
 from kubelog.timeline.incident import Cause, Evidence, Finding, Instant
-from kubelog.timeline.kubelet import Kubelet, Row, Start, Usage
+from kubelog.timeline.kubelet import Dropped, Kubelet, Row, Start, Usage
 from kubelog.timeline.release import LAST
 from kubelog.timeline.rules import Explanation
 
@@ -206,6 +206,8 @@ def _is_proved(case: Case, memory: Kubelet, start: Start | None) -> bool:
     unknown = [one for one in memory.starts if one.thresholds is None and one.time is not None]
     if any(start.time.us < one.time.us <= case.last.us for one in unknown if one.time is not None):
         return False
+    if lost(case, memory):
+        return False
     return all(begin.us >= case.last.us for begin, _ in case.holes)
 
 
@@ -228,6 +230,7 @@ def _findings(case: Case, memory: Kubelet) -> Iterator[Finding]:
             tuple(row.evidence for row in table),
         )
     yield from _unlogged(case, memory)
+    yield from _unknown(case, memory)
     yield from _disks(case, memory)
     yield from _flag_findings(case, memory, end)
     if case.episodes > 1:
@@ -253,6 +256,34 @@ def _unlogged(case: Case, memory: Kubelet) -> Iterator[Finding]:
             "and with which thresholds the kubelet ran then is not known.",
             tuple(one for start in starts for one in start.evidence),
         )
+
+
+def _unknown(case: Case, memory: Kubelet) -> Iterator[Finding]:
+    """What the log lacks: the kubelet's start, and lines that journald dropped."""
+    if not any(not one.listed for one in memory.starts):
+        yield Finding("start-out-of-view", "thresholds unknown: the log begins later; try `journalctl -b -u kubelet`", ())
+    spans = lost(case, memory)
+    if spans:
+        yield Finding(
+            "lines-suppressed",
+            f"{dropped_lines(sum(one.count for one in spans))} from {when(spans[0].begin)} to "
+            f"{_clock(spans[-1].time, spans[0].begin)}: there may have been more than is told here.",
+            tuple(one for span in spans for one in span.evidence)[:10],
+        )
+
+
+def dropped_lines(count: int) -> str:
+    return f"journald dropped {plural(count, 'line')} of the kubelet"
+
+
+def lost(case: Case, memory: Kubelet) -> list[Dropped]:
+    """The lines of the kubelet that journald dropped while the case went on."""
+    if case.opened is None:
+        return []
+    end = case.closed or case.last
+    after = None if case.is_open or end is None else end.us
+    found = [one for one in memory.dropped if one.time.us >= case.opened.us and (after is None or one.begin.us <= after)]
+    return sorted(found, key=lambda one: one.begin.us)
 
 
 def _dropped(case: Case, memory: Kubelet, end: Start) -> Iterator[Finding]:
