@@ -80,11 +80,12 @@ class Scanner:
 class ReferenceEngine:
     """The engine that runs pyparsing: slow, the definition."""
 
-    def __init__(self, grammar_paths: Iterable[Path] = ()) -> None:
+    def __init__(self, grammar_paths: Iterable[Path] = (), home: Iterable[Path] | None = None) -> None:
+        """`home` are the grammars in the place of the shipped ones."""
         from kubelog.grammar import catalog
         from kubelog.grammar.reference import Reference
 
-        grammar = catalog.load([catalog.shipped(), *grammar_paths], vocabulary())
+        grammar = catalog.load([*([catalog.shipped()] if home is None else home), *grammar_paths], vocabulary())
         self.reference = Reference(grammar)
         self.table = compile_grammar(grammar)
         self.decoder = Decoder(self.table)

@@ -8,25 +8,24 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.engines import Reading, kubelog_blocks
-from benchmarks.messages import HERE
 
 JOB = "all of it, a Record with typed values each"
 
 
 def prepare() -> Any:
-    kubelog_blocks.prepare()
-    import kubelog
-
-    return kubelog
+    return kubelog_blocks.prepare()
 
 
-def read(kubelog: Any, path: Path) -> Reading:
+def read(engine: Any, path: Path) -> Reading:
+    from kubelog.ingest.sources import expand
+    from kubelog.pipeline import Log
+
     check = bool(os.environ.get("BENCH_CHECK"))
     kinds: Counter[str] = Counter()
     verdicts: Counter[str] = Counter()
     pairs = 0
     values = {}
-    for record in kubelog.read(path, year=2023, grammar=HERE / "grammar"):
+    for record in Log(expand([path])[0], engine, year=2023):
         verdicts[record.verdict] += 1
         kinds[record.kind or ""] += 1
         pairs += len(record.pairs or ())

@@ -16,10 +16,8 @@ TITLE = "a grammar ten times as big"
 
 
 def figures(job: Job) -> list[Figure]:
-    from kubelog.grammar import catalog
-
     files = sorted((HERE / "grammar").glob("*.toml"))
-    more, count = further([*sorted(catalog.shipped().glob("*.toml")), *files])
+    more, count = further([*kubelog_blocks.shipped(), *files])
     kubelog_blocks.prepare()  # what is imported for the first grammar
     with tempfile.TemporaryDirectory() as folder:
         for file in files:
