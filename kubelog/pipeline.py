@@ -185,10 +185,10 @@ class Log:
 
     def to_pandas(self) -> pd.DataFrame:
         """`to_arrow` as a frame."""
-        from kubelog.message.table import arrow, copied, to_pandas
+        from kubelog.message.table import arrow, cast, copied, to_pandas
 
         make, schema = self.table_maker(), copied(self.schema)
-        batches = list(self.made(lambda block, maker: make(block, maker).cast(schema)))
+        batches = list(self.made(lambda block, maker: cast(make(block, maker), schema)))
         return to_pandas(arrow().Table.from_batches(batches, schema))
 
     def to_polars(self) -> pl.DataFrame:

@@ -106,6 +106,14 @@ def copied(schema: pa.Schema) -> pa.Schema:
     return pa.schema([(field.name, pa.large_string() if field.type == pa.string_view() else field.type) for field in schema])
 
 
+def cast(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """A batch with the columns of a schema, in memory as the columns of the batch are."""
+    pa = arrow()
+    pool, pairs = pa.system_memory_pool(), zip(batch.columns, schema, strict=True)
+    columns = [one if one.type == field.type else one.cast(field.type, memory_pool=pool) for one, field in pairs]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
 def _zone(clock: Clock) -> str | None:
     zone = clock.zone
     if zone is None:

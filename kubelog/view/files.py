@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
-from kubelog.message.table import OFFSET, copied, local
+from kubelog.message.table import OFFSET, cast, copied, local
 from kubelog.view.escape import terminal
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def write(batches: Iterable[pa.RecordBatch], schema: pa.Schema, output: str, fil
         rows = 0
         try:
             for batch in batches:
-                waiting.append(batch.cast(schema))
+                waiting.append(cast(batch, schema))
                 rows += batch.num_rows
                 if output == "arrow" or rows >= GROUP:
                     written, waiting, rows = waiting, [], 0
