@@ -17,6 +17,9 @@ from kubelog.grammar.tree import LEXICAL_TYPES, LINE_TYPES, VALUE_TYPES, Grammar
 # What every event has: no field is called so.
 RESERVED = frozenset("derive fields kind raw seen time written".split())
 
+# The head of a table: a line of a sample may begin with a bracket too.
+_HEAD = re.compile(r"\s*\[\[?[\w. \"-]+\]\]?\s*(?:#.*)?\Z")
+
 
 class GrammarFile:
     """One grammar file: its tables, and where in the text each of them stands."""
@@ -56,9 +59,10 @@ class GrammarFile:
     def place(self, start: int, needle: str) -> tuple[int, int]:
         """Line and column of `needle` in the block that starts at line `start`."""
         for number in range(start, len(self.lines) + 1):
-            if number > start and self.lines[number - 1].lstrip().startswith("["):
+            if number > start and _HEAD.match(self.lines[number - 1]):
                 break
-            column = self.lines[number - 1].split(" #", 1)[0].find(needle)
+            line = self.lines[number - 1]
+            column = (line if " #" in needle else line.split(" #", 1)[0]).find(needle)
             if column >= 0:
                 return number, column + 1
         return start, 1

@@ -36,13 +36,6 @@ class UnitFailed(Event, frozen=True, gc=False, kw_only=True):
     restarts: int | None = None
 
 
-class UnitRestartScheduled(Event, frozen=True, gc=False, kw_only=True):
-    """systemd will start a unit again; `restarts` is how often it has, where it says so (systemd 235 and later)."""
-
-    unit: str | None = None
-    restarts: int | None = None
-
-
 class JournalSuppressed(Event, frozen=True, gc=False, kw_only=True):
     """journald dropped lines of a unit that wrote too many."""
 

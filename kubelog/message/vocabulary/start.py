@@ -158,15 +158,3 @@ class StaticPodPathAdded(Event, frozen=True, gc=False, kw_only=True):
 
 class ApiServerWatchStarted(Event, frozen=True, gc=False, kw_only=True):
     """The kubelet begins to watch the API server for its pods."""
-
-
-class KubeletFailed(Event, frozen=True, gc=False, kw_only=True):
-    """The kubelet says why it gives up: its last words at a start, or a fatal line."""
-
-    error: str | None = None
-
-
-class PanicObserved(Event, frozen=True, gc=False, kw_only=True):
-    """A goroutine panicked; the stack follows."""
-
-    message: str | None = None
