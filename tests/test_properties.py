@@ -439,7 +439,22 @@ def lifecycle(type_: str) -> Any:
     )
 
 
+EXPIRED = "x509: certificate has expired or is not yet valid"
+
+
+def expiry(moment: datetime.datetime, as_go: bool) -> tuple[str, str]:
+    """When a certificate expired, as a message says it and as its field does."""
+    form = "%Y-%m-%d %H:%M:%S +0000 UTC" if as_go else "%Y-%m-%dT%H:%M:%SZ"
+    return moment.strftime(form), moment.strftime("%Y-%m-%dT%H:%M:%S.000000+00:00")
+
+
+moments = st.datetimes(datetime.datetime(1970, 1, 1), datetime.datetime(2100, 1, 1))
 limits = st.tuples(words, st.integers(1, 999), st.booleans())
+# The beginnings of health checks' names, by the hole that stands behind them.
+CHECKS = {
+    "ping": "ping", "log": "log", "etcd": "etcd", "kms": "kms-provider", "informers": "informer-sync", "hook": "poststarthook/",
+    "services": "autoregister-completion", "shutdown": "shutdown", "syncloop": "syncloop",
+}  # fmt: skip
 # Holes that are no fields: as written, and the fields that they make. Those of tables and listings stand in their samples.
 RAW_VALUES: dict[tuple[str, str], Any] = {
     ("NodeConditionChanged", "state"): st.sampled_from(sorted(CONDITIONS)).map(
@@ -452,6 +467,26 @@ RAW_VALUES: dict[tuple[str, str], Any] = {
     ("ContainerKilled", "grace"): st.integers(0, 10**6).map(lambda n: (str(n), {"grace_s": float(n)})),
     ("ContainerKilled", "id"): words.map(lambda word: (word, {"container_id": word})),
     ("ContainerStarted", "event"): lifecycle("ContainerStarted"),
+    ("AnonymousDenied", "wanted"): words.map(lambda word: (f'resource "{word}" in API group ""', {"resource": word})),
+    ("CertificateExpiryReported", "before"): st.just(("Get https://10.0.0.1:6443/api: ", {})),
+    ("CertificateExpiryReported", "past"): moments.map(lambda at: expiry(at, False)).map(
+        lambda at: (
+            f": current time 2100-01-01T00:00:00Z is after {at[0]}",
+            {
+                "error": f"Get https://10.0.0.1:6443/api: {EXPIRED}: current time 2100-01-01T00:00:00Z is after {at[0]}",
+                "expired_at": at[1],
+            },
+        )
+    ),
+    ("CertificateExpiryReported", "expired"): moments.map(lambda at: expiry(at, True)).map(
+        lambda at: (at[0], {"expired_at": at[1]})
+    ),
+    ("HealthCheckFailed", "told"): words.map(lambda word: (word, {"check": word})),
+    **{
+        ("HealthCheckFailed", hole): words.map(lambda word, begin=begin: (word, {"check": begin + word}))  # type: ignore[misc]
+        for hole, begin in CHECKS.items()
+    },
+    ("NodeNotFound", "error"): words.map(lambda word: (f'node "{word}" not found', {"node": word})),
     # With what is available under its own key; without it, see below.
     ("EvictionThresholdObserved", "resource_or_available"): words.map(lambda word: (word, {"resource": word})),
 }
@@ -485,6 +520,10 @@ def render_pairs(draw: Any, event: str, wording: tree.Wording) -> tuple[str, dic
         if (event, field) in RAW_VALUES:
             written, fields = draw(RAW_VALUES[event, field])
             written, said = written if type_ == "go" else go_quote(written), fields | said
+        elif key in wording.when:
+            wanted = values.unquote(b'"' + wording.when[key].encode() + b'"').decode()
+            said[field] = draw(texts) + wanted
+            written = go_quote(said[field])
         else:
             written, said[field] = draw(PAIR_VALUES[type_])
         text += f' other="{draw(words)}" {key}={written}'

@@ -10,11 +10,12 @@ from kubelog.errors import GrammarError
 from kubelog.grammar import packages
 from kubelog.message import vocabulary
 from kubelog.timeline.rules import Rule
+from kubelog.timeline.rules.control_plane_restart_loop import ControlPlaneRestartLoop
 from kubelog.timeline.rules.node_pressure_eviction import NodePressureEviction
 
 GROUP: Final = "kubelog.rules"
 # In the order of dependence: what causes stands before what follows from it.
-OWN: Final[tuple[type[Rule], ...]] = (NodePressureEviction,)
+OWN: Final[tuple[type[Rule], ...]] = (ControlPlaneRestartLoop, NodePressureEviction)
 
 
 def rules() -> tuple[Rule, ...]:

@@ -17,6 +17,17 @@ import msgspec
 from kubelog.errors import GrammarError
 from kubelog.klog import values
 from kubelog.klog.values import PodRef, Quantity
+from kubelog.message.vocabulary.api import (
+    AnonymousDenied,
+    ApiConnectionFailed,
+    AuthenticationFailed,
+    CertificateExpiryReported,
+    HealthCheckFailed,
+    LeaseUpdateFailed,
+    NodeNotFound,
+    NodeStatusUpdateFailed,
+    TlsHandshakeFailed,
+)
 from kubelog.message.vocabulary.event import GAP_US, LATE_US, Event, Heard, Seen
 from kubelog.message.vocabulary.eviction import (
     EvictionCapacityMissing,
@@ -85,6 +96,7 @@ from kubelog.message.vocabulary.pod import (
     ContainerKilled,
     ContainerStarted,
     ContainerUnhealthy,
+    ProbeConfigured,
     ProbeFailed,
 )
 from kubelog.message.vocabulary.start import (
@@ -202,9 +214,13 @@ __all__ = [
     "CONDITIONS",
     "GAP_US",
     "LATE_US",
+    "AnonymousDenied",
+    "ApiConnectionFailed",
     "ApiServerWatchStarted",
+    "AuthenticationFailed",
     "BootChanged",
     "CadvisorContainerFound",
+    "CertificateExpiryReported",
     "CgroupRootVerified",
     "ClusterEvent",
     "ContainerBackOff",
@@ -257,21 +273,27 @@ __all__ = [
     "EvictionWindowsMemoryObserved",
     "FeatureGatesSet",
     "FilesystemUsage",
+    "HealthCheckFailed",
     "Heard",
     "JournalSuppressed",
     "KubeletFlag",
     "KubeletFlags",
     "KubeletVersion",
+    "LeaseUpdateFailed",
     "LogFileHead",
     "NodeConditionChanged",
     "NodeConfig",
+    "NodeNotFound",
+    "NodeStatusUpdateFailed",
     "PodAdmissionRejected",
+    "ProbeConfigured",
     "ProbeFailed",
     "RuntimeClientStarted",
     "RuntimeConnecting",
     "Seen",
     "StaticPodPathAdded",
     "Threshold",
+    "TlsHandshakeFailed",
     "UnitFailed",
     "UnitStarted",
     "UnitStopped",

@@ -23,6 +23,16 @@ class ProbeFailed(Event, frozen=True, gc=False, kw_only=True):
     output: str | None = None  # what the probe said: `HTTP probe failed with statuscode: 401`
 
 
+class ProbeConfigured(Event, frozen=True, gc=False, kw_only=True):
+    """A probe as it is configured, as `kubectl describe` shows it."""
+
+    probe: str | None = None
+    url: str | None = None
+    period_s: float | None = None
+    timeout_s: float | None = None
+    failure_threshold: int | None = None
+
+
 class ContainerUnhealthy(Event, frozen=True, gc=False, kw_only=True):
     """A container's probe failed as often as it may: it will be restarted."""
 
