@@ -13,7 +13,7 @@ from kubelog.ingest.clock import AHEAD, BACK
 from kubelog.message.filter import Filter
 from kubelog.message.heard import Listener
 from kubelog.message.record import RecordMaker
-from kubelog.message.vocabulary import GAP_US, LATE_US, Event, Heard
+from kubelog.message.vocabulary import GAP_US, LATE_US, BootChanged, Event, Heard
 
 # Moments without a year count in a leap year.
 _YEAR = 366 * DAY
@@ -34,6 +34,7 @@ class Feed:
         self.verdicts: Counter[str] = Counter()
         self.moment: int | None = None  # of the line before, where no year is known
         self.turned = 0  # µs of the New Years that were passed without one
+        self.booting: set[str | None] = set()  # the nodes that said of a boot, but no time since
         self.filters = bool(where)
         self._kinds: array[int] | None = None  # of each wording, whether its event is wanted
 
@@ -41,6 +42,7 @@ class Feed:
         """A copy that may run ahead, but for the verdicts."""
         copied = Feed(self.wanted, self.where, self.node, fixed=self.fixed, leaf=self.leaf)
         copied.heard, copied.moment, copied.turned, copied._kinds = self.heard.copy(), self.moment, self.turned, self._kinds
+        copied.booting = self.booting.copy()
         return copied
 
     def read(self, block: Block, maker: RecordMaker) -> Iterator[Event]:
@@ -64,6 +66,8 @@ class Feed:
                 if not self.filters or self.where.admits(maker.record(block, row)):
                     made = maker.event(block, row, listener.shift, nodes.asked)
                     if made is not None:
+                        if type(made[0]) is BootChanged:
+                            nodes.booted(listener.of)
                         yield made[0]
                 row += 1
             else:
@@ -83,11 +87,12 @@ class _Nodes:
         self.names = list(self.numbers)
         known = [feed.heard.get(name) for name in self.names]
         self.us = array("q", [NONE if one is None else one.us for one in known])
-        self.run_us = array("q", [NONE if one is None else one.run_us for one in known])
+        self.run_us = array("q", [NONE if one is None else _begin(one) for one in known])
         leaf.us, leaf.run_us = self.us, self.run_us
         leaf.number_of = array("q", [self.numbers[name] for name in names] or [0])
         leaf.node, leaf.fixed = self.numbers[feed.node], feed.fixed
         leaf.moment, leaf.turned = NONE if feed.moment is None else feed.moment, feed.turned
+        leaf.gap = 0 if feed.booting else GAP_US
 
     def listen(self) -> None:
         """Do what the leaf stopped for: the record that it stopped at begins a run or moves one, or names the first node."""
@@ -95,8 +100,18 @@ class _Nodes:
         if time == NONE:
             self._named(number)
             return
-        before = self._heard(number)
-        self._put(number, Heard(time, time) if before is None else before.at(time))
+        before, name = self._heard(number), self.names[number]
+        heard = Heard(time, time) if before is None else before.at(time, name in self.feed.booting)
+        self._put(number, heard)
+        if name in self.feed.booting and heard.run_us == time > (before.us if before is not None else NONE):
+            self.feed.booting.discard(name)
+            self.leaf.gap = 0 if self.feed.booting else GAP_US
+
+    def booted(self, number: int) -> None:
+        """The next record of a node begins a run: the leaf stops at each until it has come."""
+        if self.names[number] in self.feed.heard:
+            self.feed.booting.add(self.names[number])
+            self.leaf.gap = 0
 
     def asked(self, node: str | None) -> Heard | None:
         """How far the records of a node have come of which an event is made."""
@@ -126,6 +141,9 @@ class _Nodes:
                 del self.feed.heard[None]
                 self.us[0] = NONE
                 self._put(number, before)
+                if None in self.feed.booting:
+                    self.feed.booting.discard(None)
+                    self.feed.booting.add(self.names[number])
         self.leaf.node = number
 
     def _heard(self, number: int) -> Heard | None:
@@ -135,12 +153,12 @@ class _Nodes:
         heard = self.feed.heard[name]
         if heard.us != us:
             # The leaf moves nothing else.
-            heard = self.feed.heard[name] = Heard(us, heard.run_us, heard.past)
+            heard = self.feed.heard[name] = Heard(us, heard.run_us, heard.past, heard.booted)
         return heard
 
     def _put(self, number: int, heard: Heard) -> None:
         self.feed.heard[self.names[number]] = heard
-        self.us[number], self.run_us[number] = heard.us, heard.run_us
+        self.us[number], self.run_us[number] = heard.us, _begin(heard)
 
     def _add(self, node: str | None) -> int:
         """A node that no line of the Block names but a text in it."""
@@ -148,6 +166,11 @@ class _Nodes:
         self.names.append(node)
         heard = self.feed.heard.get(node)
         self.us = self.us + array("q", [NONE if heard is None else heard.us])
-        self.run_us = self.run_us + array("q", [NONE if heard is None else heard.run_us])
+        self.run_us = self.run_us + array("q", [NONE if heard is None else _begin(heard)])
         self.leaf.us, self.leaf.run_us = self.us, self.run_us
         return number
+
+
+def _begin(heard: Heard) -> int:
+    """What a record must lie before to move the beginning of the run."""
+    return heard.run_us if heard.run_us > heard.least_us else -(1 << 62)

@@ -77,7 +77,7 @@ class LiveReader:
             "offset": self.reader.offset,
             "line": self.reader.line,
             "clock": [clock.year, clock.last, clock.assumed, clock.months],
-            "feed": [feed.node, feed.moment, feed.turned, msgspec.to_builtins(list(feed.heard.items()))],
+            "feed": [feed.node, feed.moment, feed.turned, msgspec.to_builtins(list(feed.heard.items())), list(feed.booting)],
             "early": [(event.kind, msgspec.to_builtins(event)) for event in self.early.values()],
         }
 
@@ -86,7 +86,8 @@ class LiveReader:
         clock, feed = self.reader.clock, self.feed
         self.reader.go_on(place["offset"], place["line"])
         clock.year, clock.last, clock.assumed, clock.months = place["clock"]
-        feed.node, feed.moment, feed.turned, heard = place["feed"]
+        feed.node, feed.moment, feed.turned, heard, booting = place["feed"]
+        feed.booting = set(booting)
         feed.heard = {node: msgspec.convert(one, Heard, strict=False) for node, one in heard}
         classes = self.reader.engine.decoder.classes
         early = [msgspec.convert(data, classes[kind], strict=False) for kind, data in place["early"]]

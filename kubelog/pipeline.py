@@ -22,6 +22,7 @@ from kubelog.grammar import packages
 from kubelog.ingest.block import VERDICTS, Block
 from kubelog.ingest.clock import CLOCK, Clock
 from kubelog.ingest.columns import keep_freed
+from kubelog.ingest.cut import cut_lines
 from kubelog.ingest.sources import CHUNK, Source, expand
 from kubelog.message.coverage import Coverage
 from kubelog.message.filter import Filter
@@ -114,17 +115,25 @@ class Log:
         reader = self.reader(source)
         maker = self.maker(reader.clock)
         keep_freed()
+        cut = 0
         try:
             for chunk in source.read(reader.give):
                 for block in reader.push(chunk):
+                    cut += cut_lines(block)
                     yield block, maker
         except InputError as error:
             self.errors.append(error)
         for block in reader.push(b"", final=True):
+            cut += cut_lines(block)
             yield block, maker
         if reader.offset == 0 and not any(error.path == source.path for error in self.errors):
             self.empty.append(source.path)
         self.note_year(reader)
+        if cut:
+            lines = f"{cut:,} line{'' if cut == 1 else 's'}"
+            self.notes.append(
+                f"{reader.path}: journalctl cut {lines} short (…): what they said is lost; use `journalctl --no-pager --full`"
+            )
 
     def note_year(self, reader: Reader) -> None:
         if reader.clock.assumed is not None:

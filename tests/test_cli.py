@@ -147,6 +147,14 @@ def test_the_case_comes_out_of_a_pipe_with_the_year_said_to_be_assumed(node3: Pa
     assert b"2016 assumed" in kubelog("timeline", "--now", "2017-02-01", stdin=log).stdout
 
 
+def test_lines_that_journalctl_cut_short_are_told() -> None:
+    whole = b"Oct 16 09:50:55 n1 kubelet[1234]: I1016 09:50:55.123456    1234 server.go:12] a message"
+    cut = whole + b' of which the rest is miss\xe2\x80\xa6nx"]\n'
+    quoted = whole + b' that quotes an "\xe2\x80\xa6" and goes on for quite some time behind it, as no line does that was cut\n'
+    assert b"cut 2 lines short" in kubelog("timeline", "--year", "2017", stdin=cut + quoted + cut).stdout
+    assert b"short" not in kubelog("timeline", "--year", "2017", stdin=quoted).stdout
+
+
 def test_fail_on_finds_kinds_and_severities(node3: Path) -> None:
     log = str(node3 / "node3-kubelet.log")
     for wanted, status in (("NodePressureEviction", 1), ("critical", 1), ("warning", 1), ("CrashLoop", 0)):

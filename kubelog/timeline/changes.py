@@ -5,7 +5,7 @@ Rules only say what is; what is new in it is found here, in one place, so that f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, ClassVar, overload
 
 import msgspec
@@ -16,7 +16,11 @@ from kubelog.timeline.incident import Change, Gap, Incident, in_order, to_json, 
 def difference(before: Incident | None, after: Incident) -> list[Change]:
     """What leads from one view of an incident to the next."""
     bare = msgspec.structs.replace(after, steps=())
-    if before is None:
+    if not after.episodes:
+        # No incident: what counts of it are its gaps.
+        is_new = after.gaps if before is None else before.episodes or before.gaps != after.gaps
+        return [Change(bare, "amended")] if is_new else []
+    if before is None or not before.episodes:
         opened = [Change(bare, "opened"), *(Change(bare, "step", step) for step in after.steps)]
         return opened if after.state == "open" else [*opened, Change(bare, "closed")]
     changes: list[Change] = []
@@ -40,7 +44,7 @@ def difference(before: Incident | None, after: Incident) -> list[Change]:
 
 def withdrawal(before: Incident) -> Change:
     """An incident that a late line showed to be none."""
-    return Change(msgspec.structs.replace(before, steps=(), episodes=0), "amended")
+    return Change(msgspec.structs.replace(before, steps=(), episodes=0, gaps=()), "amended")
 
 
 class Timeline:
@@ -50,6 +54,7 @@ class Timeline:
 
     def __init__(self, changes: Iterable[Change] = ()) -> None:
         self._incidents: dict[str, Incident] = {}
+        self._losses: dict[str, tuple[Gap, ...]] = {}  # the gaps of what is no incident, by its id
         self.notes: list[str] = []  # what was assumed
         self.coverage: dict[str, int] = {}  # records by verdict
         for change in changes:
@@ -59,8 +64,11 @@ class Timeline:
         """Take one Change."""
         new = change.incident
         before = self._incidents.get(new.id)
+        self._losses.pop(new.id, None)
         if new.episodes == 0:
             self._incidents.pop(new.id, None)
+            if new.gaps:
+                self._losses[new.id] = new.gaps
             return
         steps = before.steps if before else ()
         if change.step is not None:
@@ -74,10 +82,16 @@ class Timeline:
         """Let go of these incidents."""
         for id_ in ids:
             self._incidents.pop(id_, None)
+            self._losses.pop(id_, None)
 
-    def restore(self, incidents: Iterable[Incident]) -> None:
-        """Begin with these incidents."""
-        self._incidents = {one.id: one for one in incidents}
+    def restore(self, incidents: Iterable[Incident], losses: Mapping[str, tuple[Gap, ...]]) -> None:
+        """Begin with these incidents, and the gaps of what is none."""
+        self._incidents, self._losses = {one.id: one for one in incidents}, dict(losses)
+
+    @property
+    def losses(self) -> dict[str, tuple[Gap, ...]]:
+        """The gaps that no incident tells of, by what they would be."""
+        return dict(self._losses)
 
     @property
     def incidents(self) -> list[Incident]:
@@ -86,8 +100,10 @@ class Timeline:
     @property
     def gaps(self) -> list[Gap]:
         """What the input does not tell, in time order."""
-        found = {(gap.start.us, gap.end.us, gap.node or "", gap.kind): gap for one in self.incidents for gap in one.gaps}
-        return [found[key] for key in sorted(found)]
+        told = (*self._losses.values(), *(one.gaps for one in self.incidents))
+        found = {(gap.start.us, gap.end.us, gap.node or "", gap.kind, gap.text): gap for gaps in told for gap in gaps}
+        boots = {key[:3] for key in found if key[3] == "boot"}
+        return [found[key] for key in sorted(found) if key[3] != "silence" or key[:3] not in boots]
 
     def __len__(self) -> int:
         return len(self._incidents)

@@ -19,8 +19,9 @@ import msgspec
 from kubelog.errors import StateError
 from kubelog.message import vocabulary
 from kubelog.message.vocabulary import GAP_US, Event, Heard, Seen
+from kubelog.timeline.case import Case
 from kubelog.timeline.changes import Timeline, difference, withdrawal
-from kubelog.timeline.incident import Change, Incident
+from kubelog.timeline.incident import Change, Gap, Incident
 from kubelog.timeline.registry import rules
 from kubelog.timeline.rules import Rule, State
 
@@ -34,7 +35,7 @@ MAX_WINDOW: Final = 1000
 _GROWING: Final = 64
 # So many events are worked out at a time, while no one asks what is known.
 _MANY: Final = 128
-STATE_FORMAT: Final = 1
+STATE_FORMAT: Final = 2
 
 
 class _Machine:
@@ -57,6 +58,7 @@ class _Machine:
         self.heard: Heard | None = None
         self.told: dict[str, Incident] = {}
         self.seen: State | None = None  # what was told last
+        self.spanned: set[str] = set()  # those told that incidents span which are over for good
 
     def take(self, event: Event) -> None:
         """Put an event in its place in time."""
@@ -179,7 +181,7 @@ class _Machine:
                 self._rework(0)
         elif heard.us > before.us:
             # Another input may have heard of the node later.
-            self.heard = heard if heard.run_us == before.run_us else Heard(heard.us, before.run_us, before.past)
+            self.heard = heard if heard.run_us == before.run_us else Heard(heard.us, before.run_us, before.past, before.booted)
             if self.keys and self.keys[-1] > before.us:
                 self._rework(bisect_right(self.keys, before.us, self.gone))
 
@@ -203,18 +205,21 @@ class _Machine:
         self.heard = heard
         self._rework(0)
 
-    def tell(self) -> list[Change]:
-        """What is new."""
+    def tell(self, others: Iterable[_Machine] = ()) -> list[Change]:
+        """What is new, beside the incidents of other rules on the node."""
         self._trim()
         state = self.rule.settle(self._known(len(self.keys)), self.heard)
         if self.heard is not None:
             state = self.rule.retire(state, self.heard.us - self.window_us)
         changes: list[Change] = []
-        if state is not self.seen and state != self.seen:
+        yields = self.rule.yields
+        if (yields and self.told) or (state is not self.seen and state != self.seen):
             self.seen = state
             now: dict[str, Incident] = {}
             for case, memory in (*state.past, *((case, state.memory) for case in state.cases)):
                 incident = self.rule.incident(case, memory, self.node)
+                if yields and not self._is_incident(case, incident, others):
+                    incident = msgspec.structs.replace(incident, episodes=0)
                 now[incident.id] = incident
                 before = self.told.get(incident.id)
                 if before != incident:
@@ -223,6 +228,11 @@ class _Machine:
             self.told = now
         return changes
 
+    def _is_incident(self, case: Case, found: Incident, others: Iterable[_Machine]) -> bool:
+        if not self.rule.matters(case) or found.id in self.spanned:
+            return False
+        return not any(self.rule.is_spanned(found, one) for other in others for one in other.told.values())
+
     def _retired(self, floor: State, heard: Heard, before_us: int) -> State:
         """The floor without what is over for good; what else is quiet may still turn out not to be."""
         settled = self.rule.retire(self.rule.settle(floor, heard, before_us), before_us)
@@ -230,8 +240,11 @@ class _Machine:
         cases = tuple(case for case in floor.cases if (case.key, case.number) not in over)
         return msgspec.structs.replace(settled, cases=cases)
 
-    def forget(self) -> list[str]:
-        """The ids of the incidents that are over for good: so that memory is bounded by what is open."""
+    def forget(self, others: Iterable[_Machine] = ()) -> list[Incident]:
+        """The incidents that are over for good: so that memory is bounded by what is open.
+
+        What yields to others is not, while another one goes on that may come to span it.
+        """
         is_empty = len(self.keys) == self.gone
         if not is_empty and not self._known(len(self.keys)).past:
             return []  # nor was anything past before
@@ -240,15 +253,24 @@ class _Machine:
             # Nothing can come before this any more.
             floor = self._retired(floor, self.heard, self.heard.us - self.window_us)
             self.states = [(0, floor)]
-        gone = {(case.key, case.number) for case, _ in floor.past}
-        if not gone:
+        first_us = min((one.opened.us for other in others for one in other.told.values() if one.opened), default=1 << 62)
+        past = [case for case, _ in floor.past if case.opened is None or case.opened.us < first_us]
+        if not past:
             return []
-        ids = [self.rule.id_of(case, self.node) for case, _ in floor.past]
+        gone = {(case.key, case.number) for case in past}
         self.states = [(place, state.without(gone)) for place, state in self.states]
-        for id_ in ids:
-            self.told.pop(id_, None)
+        told = (self.told.pop(self.rule.id_of(case, self.node), None) for case in past)
         self.seen = None
-        return ids
+        return [one for one in told if one is not None]
+
+
+def _spanned(gone: Iterable[Incident], machines: Iterable[_Machine]) -> None:
+    """What incidents span that are over for good, it stays so."""
+    for machine in machines:
+        if machine.rule.yields:
+            machine.spanned.update(
+                found.id for found in machine.told.values() if any(machine.rule.is_spanned(found, one) for one in gone)
+            )
 
 
 def _place_of(known: tuple[int, State]) -> int:
@@ -293,14 +315,21 @@ class Correlator:
     def tell(self, node: str | None) -> list[Change]:
         """What is new on a node."""
         changes: list[Change] = []
-        for machine in self._of(node):
-            told = machine.tell()
-            for change in told:
-                self._timeline.fold(change)
-            gone = machine.forget()
-            if gone and not self.keep_closed:
-                self._timeline.forget(gone)
-            changes += told
+        machines = self._of(node)
+        others = [machine for machine in machines if not machine.rule.yields]
+        for machine in machines:
+            changes += machine.tell(others)
+        for change in changes:
+            self._timeline.fold(change)
+        for machine in machines:
+            yields = machine.rule.yields
+            gone = machine.forget(others if yields else ())
+            if gone:
+                machine.spanned.difference_update(one.id for one in gone)
+                if not yields:
+                    _spanned(gone, machines)
+                if not self.keep_closed:
+                    self._timeline.forget(one.id for one in gone)
         return changes
 
     def flush(self) -> list[Change]:
@@ -362,6 +391,7 @@ class Correlator:
                 "entries": [(key, _event_data(event)) for key, event in zip(machine.keys, machine.events, strict=True)],
                 "heard": msgspec.to_builtins(machine.heard),
                 "told": [msgspec.to_builtins(incident) for incident in machine.told.values()],
+                "spanned": sorted(machine.spanned),
             }
             for node, of_node in self._machines.items()
             for machine in of_node
@@ -369,7 +399,8 @@ class Correlator:
         incidents = [msgspec.to_builtins(incident) for incident in self._timeline]
         return {
             "format": STATE_FORMAT, "window_us": self.window_us, "keep_closed": self.keep_closed, "one_input": self.one_input,
-            "machines": machines, "incidents": incidents, "reading": self.reading,
+            "machines": machines, "incidents": incidents, "losses": msgspec.to_builtins(self._timeline.losses),
+            "reading": self.reading,
         }  # fmt: skip
 
     @classmethod
@@ -385,7 +416,9 @@ class Correlator:
             machine.heard = msgspec.convert(saved["heard"], Heard | None, strict=False)
             machine.restore(_state(machine.rule, saved["floor"]), [(key, _event(one, classes)) for key, one in saved["entries"]])
             machine.told = {one.id: one for one in _incidents(saved["told"])}
-        made._timeline.restore(_incidents(data["incidents"]))
+            machine.spanned = set(saved["spanned"])
+        losses = msgspec.convert(data["losses"], dict[str, tuple[Gap, ...]], strict=False)
+        made._timeline.restore(_incidents(data["incidents"]), losses)
         made.reading = data["reading"]
         return made
 

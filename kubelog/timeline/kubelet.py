@@ -24,7 +24,7 @@ from kubelog.timeline.release import FIRST, LAST, minors
 _ONE_START_US = 60_000_000
 _KEPT = 8
 # journald counts what it drops in spans of this length (RateLimitIntervalSec).
-_SUPPRESSED_US = 30_000_000
+SUPPRESSED_US = 30_000_000
 # The events that may say something of it.
 TELLING: Final = frozenset(
     (UnitStarted, NodeConfig, KubeletVersion, ClusterEvent, FilesystemUsage, KubeletFlags, JournalSuppressed)
@@ -99,12 +99,30 @@ class Flags(msgspec.Struct, frozen=True, gc=False):
 
 
 class Dropped(msgspec.Struct, frozen=True, gc=False):
-    """Lines of the kubelet that journald dropped: in the 30 s before `time`, or for as long as it said so again and again."""
+    """Lines of a unit that journald dropped: in the 30 s before `time`, or for as long as it said so again and again."""
 
+    unit: str
     begin: Instant
     time: Instant
     count: int
     evidence: tuple[Evidence, ...]
+
+
+def with_dropped(known: tuple[Dropped, ...], event: JournalSuppressed, most: int = 64) -> tuple[Dropped, ...]:
+    """The last spans in which lines were dropped, with one more; what is said a minute later goes on with the span before."""
+    now, unit, count = instant(event.seen), event.unit or "", event.count or 0
+    if now is None:
+        return known
+    for at in reversed(range(len(known))):
+        last = known[at]
+        if last.unit == unit:
+            if last.time.us <= now.us <= last.time.us + _ONE_START_US:
+                proof = (*last.evidence, evidence(event)) if len(last.evidence) < 4 else last.evidence
+                one = msgspec.structs.replace(last, time=now, count=last.count + count, evidence=proof)
+                return (*known[:at], one, *known[at + 1 :])
+            break
+    one = Dropped(unit, shifted(now, now.us - SUPPRESSED_US), now, count, (evidence(event),))
+    return (*known, one)[-most:]
 
 
 class Kubelet(msgspec.Struct, frozen=True, gc=False):
@@ -138,20 +156,8 @@ class Kubelet(msgspec.Struct, frozen=True, gc=False):
                 flags = Flags(event.flags or {}, bool(event.complete), variables, event.process_id, evidence(event))
                 return msgspec.structs.replace(self, flags=(*self.flags, flags)[-64:])
             case JournalSuppressed(unit="kubelet"):
-                return self._lost(event, event.count or 0)
+                return msgspec.structs.replace(self, dropped=with_dropped(self.dropped, event))
         return self
-
-    def _lost(self, event: JournalSuppressed, count: int) -> Kubelet:
-        now = instant(event.seen)
-        if now is None:
-            return self
-        one = Dropped(shifted(now, now.us - _SUPPRESSED_US), now, count, (evidence(event),))
-        last = self.dropped[-1] if self.dropped else None
-        if last is None or not last.time.us <= now.us <= last.time.us + _ONE_START_US:
-            return msgspec.structs.replace(self, dropped=(*self.dropped, one)[-64:])
-        proof = (*last.evidence, evidence(event)) if len(last.evidence) < 4 else last.evidence
-        one = msgspec.structs.replace(last, time=now, count=last.count + count, evidence=proof)
-        return msgspec.structs.replace(self, dropped=(*self.dropped[:-1], one))
 
     def _started(self, event: Event, thresholds: tuple[Threshold, ...] | None, releases: tuple[int, int] | None) -> Kubelet:
         now, listed = instant(event.seen), isinstance(event, UnitStarted) and event.seen.unit is None

@@ -11,15 +11,16 @@ from kubelog.grammar import packages
 from kubelog.message import vocabulary
 from kubelog.timeline.rules import Rule
 from kubelog.timeline.rules.control_plane_restart_loop import ControlPlaneRestartLoop
+from kubelog.timeline.rules.log_gap import LogGap
 from kubelog.timeline.rules.node_pressure_eviction import NodePressureEviction
 
 GROUP: Final = "kubelog.rules"
 # In the order of dependence: what causes stands before what follows from it.
-OWN: Final[tuple[type[Rule], ...]] = (ControlPlaneRestartLoop, NodePressureEviction)
+OWN: Final[tuple[type[Rule], ...]] = (ControlPlaneRestartLoop, NodePressureEviction, LogGap)
 
 
 def rules() -> tuple[Rule, ...]:
-    """One of each. Raises GrammarError where a package's is none."""
+    """One of each; those that yield to others come last. Raises GrammarError where a package's is none."""
     found = {one.kind: ("kubelog", one) for one in OWN}
     for entry, package, told in packages.named(GROUP):
         try:
@@ -30,7 +31,7 @@ def rules() -> tuple[Rule, ...]:
         if one.kind in found:
             raise GrammarError(told, f"expected a kind of its own, found {one.kind!r}, which is a rule of {found[one.kind][0]}")
         found[one.kind] = (f"package {package}", one)
-    return tuple(rule() for _, rule in found.values())
+    return tuple(sorted((rule() for _, rule in found.values()), key=lambda one: one.yields))
 
 
 def _check(one: Any, told: str) -> None:

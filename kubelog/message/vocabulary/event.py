@@ -22,7 +22,7 @@ LATE_US = 30_000_000
 class Heard(msgspec.Struct, frozen=True, gc=False):
     """How far a node's records had come, in µs as `Seen.time_us`: what is silent there is known to be silent.
 
-    A run is a stretch of records without a gap of ten minutes.
+    A run is a stretch of records without a gap of ten minutes, and without a boot of the host.
     """
 
     us: int  # the latest time so far
@@ -30,23 +30,29 @@ class Heard(msgspec.Struct, frozen=True, gc=False):
     # Runs before it, from and to: the last two, and six from the last but one before a rule's last event on: by the third run
     # behind a sign it is known to be over.
     past: tuple[tuple[int, int], ...] = ()
+    booted: bool = False  # whether a boot began the run
 
-    def at(self, time: int) -> Heard:
-        """With one more record. A late one moves the beginning of the run, and may fill the gap before it."""
-        if time > self.us + GAP_US:
+    def at(self, time: int, booted: bool = False) -> Heard:
+        """With one more record. A late one moves the beginning of the run, and may fill the gap before it; not over a boot."""
+        if time > self.us + GAP_US or (booted and time > self.us):
             past = (*self.past, (self.run_us, self.us))
-            return Heard(time, time, past if len(past) <= 8 else (*past[:6], *past[-2:]))
+            return Heard(time, time, past if len(past) <= 8 else (*past[:6], *past[-2:]), booted)
         if time > self.us:
-            return Heard(time, self.run_us, self.past)
+            return Heard(time, self.run_us, self.past, self.booted)
         if self.us - LATE_US <= time < self.run_us:
-            if self.past and time - self.past[-1][1] <= GAP_US:
+            if self.past and not self.booted and time - self.past[-1][1] <= GAP_US:
                 return Heard(self.us, self.past[-1][0], self.past[:-1])
-            return Heard(self.us, time, self.past)
+            return Heard(self.us, max(time, self.least_us), self.past, self.booted)
         return self
+
+    @property
+    def least_us(self) -> int:
+        """No record moves the beginning of the run before this: a boot comes behind what was before it."""
+        return self.past[-1][1] + 1 if self.booted and self.past else -(1 << 62)
 
     def asked(self) -> Heard:
         """With an event that a rule asked for: what was before it is known to the rules."""
-        return Heard(self.us, self.run_us, self.past[-2:]) if len(self.past) > 2 else self
+        return Heard(self.us, self.run_us, self.past[-2:], self.booted) if len(self.past) > 2 else self
 
 
 class Seen(msgspec.Struct, frozen=True, gc=False):

@@ -28,11 +28,32 @@ class UnitStopped(Event, frozen=True, gc=False, kw_only=True):
     unit: str | None = None
 
 
+class UnitStopping(Event, frozen=True, gc=False, kw_only=True):
+    """systemd stops a unit, as it was asked to: of a unit that it starts again by itself it only says that it stopped."""
+
+    unit: str | None = None
+
+
+class UnitExited(Event, frozen=True, gc=False, kw_only=True):
+    """A unit's main process ended, and not as it should: `code` is exited, killed or dumped, `status` `1/FAILURE` or `9/KILL`."""
+
+    unit: str | None = None
+    code: str | None = None
+    status: str | None = None
+
+
 class UnitFailed(Event, frozen=True, gc=False, kw_only=True):
-    """A unit's process ended with an error."""
+    """A unit failed; where `result` is `start-limit-hit`, it is not started again."""
 
     unit: str | None = None
     result: str | None = None
+    restarts: int | None = None
+
+
+class UnitRestartScheduled(Event, frozen=True, gc=False, kw_only=True):
+    """systemd will start a unit again; `restarts` is how often it has, where it says so (systemd 235 and later)."""
+
+    unit: str | None = None
     restarts: int | None = None
 
 

@@ -128,6 +128,7 @@ class Rule:
     reopen_us: ClassVar[int] = 1_800_000_000  # so soon a new sign opens the same incident again
     memory: ClassVar[type[msgspec.Struct]] = Nothing  # what it knows of a node beside the cases: saved with the state
     signs: ClassVar[frozenset[type[Event]]] = frozenset()  # events that `gather` may take
+    yields: ClassVar[bool] = False  # whether its incidents are none where another incident of the node spans them
 
     def __init_subclass__(cls) -> None:
         head = cls.opens | cls.extends | cls.closes
@@ -231,6 +232,14 @@ class Rule:
         if case.state == "open" or case.closed is None or now is None:
             return True
         return now.us - case.closed.us <= self.reopen_us
+
+    def matters(self, case: Case) -> bool:
+        """Whether it is an incident; of what is none only the gaps are told."""
+        return True
+
+    def is_spanned(self, found: Incident, by: Incident) -> bool:
+        """Whether another incident of the node spans it: asked where the rule `yields`."""
+        return False
 
     def id_of(self, case: Case, node: str | None) -> str:
         return incident_id(self.kind, node, case.key, case.number)

@@ -272,8 +272,8 @@ def _unknown(case: Case, memory: Kubelet) -> Iterator[Finding]:
         )
 
 
-def dropped_lines(count: int) -> str:
-    return f"journald dropped {plural(count, 'line')} of the kubelet"
+def dropped_lines(count: int, unit: str = "the kubelet") -> str:
+    return f"journald dropped {plural(count, 'line')} of {unit}"
 
 
 def lost(case: Case, memory: Kubelet) -> list[Dropped]:

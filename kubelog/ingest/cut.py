@@ -1,0 +1,27 @@
+"""Lines that journalctl cut short: with --no-full, or on a terminal, it puts `…` where the rest was."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from kubelog.ingest.block import Block
+
+_MARK: Final = "…".encode()
+# journalctl puts it behind nine tenths of what it shows; no terminal is wider.
+_WIDEST: Final = 1000
+
+
+def cut_lines(block: Block) -> int:
+    """How many lines of a Block journalctl cut short."""
+    data, count, end = block.data, 0, 0
+    at = data.find(_MARK)
+    while at >= 0:
+        start = data.rfind(b"\n", 0, at) + 1
+        end = data.find(b"\n", at)
+        end = len(data) if end < 0 else end
+        line = data[start:end] if end - start <= 4 * _WIDEST else b""
+        # A line of the journal begins with a month or a year and names a program, which ends with a colon.
+        if line[:1].isalnum() and b": " in line[: at - start] and 10 * (at - start) >= 8 * len(line):
+            count += len(line.decode(errors="replace")) <= _WIDEST
+        at = data.find(_MARK, end)
+    return count

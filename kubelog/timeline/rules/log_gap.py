@@ -1,0 +1,182 @@
+"""LogGap: what the journal itself says it lacks: lines that journald dropped, and the time between two boots.
+
+Each loss is told as a gap. An incident is only what no other incident spans, of at least 1,000 lines or 5 minutes. Silence alone is
+none: a log that says little, or was filtered, is silent often.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import ClassVar, Final
+
+import msgspec
+
+from kubelog.message.vocabulary import BootChanged, Event, Heard, JournalSuppressed, KubeletVersion, NodeConfig, UnitStarted
+from kubelog.timeline.case import Case
+from kubelog.timeline.incident import Cause, Gap, Incident, Instant, instant, shifted
+from kubelog.timeline.kubelet import SUPPRESSED_US, Dropped, with_dropped
+from kubelog.timeline.rules import Explanation, Rule, State
+from kubelog.timeline.rules.node_pressure_words import dropped_lines, plural, when
+
+_LEAST_US: Final = 300_000_000
+_LEAST_LINES: Final = 1000
+# Times before this are of no known year.
+_YEARLESS_US: Final = 5 * 366 * 86_400_000_000
+
+
+class Lost(msgspec.Struct, frozen=True, gc=False):
+    """What it remembers: how the node's times are shown, and the spans in which lines were dropped."""
+
+    clock: Instant | None = None
+    dropped: tuple[Dropped, ...] = ()
+
+
+class LogGap(Rule):
+    """See the module."""
+
+    kind = "LogGap"
+    opens = extends = frozenset({JournalSuppressed, BootChanged})
+    kinds: ClassVar[frozenset[str]] = frozenset(
+        cls.__name__ for cls in (JournalSuppressed, BootChanged, UnitStarted, NodeConfig, KubeletVersion)
+    )
+    # What was lost is never lost again: it is kept for as long as another incident may turn out to span it.
+    reopen_us = 3_600_000_000
+    memory = Lost
+    yields = True
+
+    def apply(self, state: State, event: Event, node: str | None) -> State:
+        now, memory = instant(event.seen), state.memory
+        if now is not None and memory.clock is None:
+            memory = msgspec.structs.replace(memory, clock=now)
+            state = msgspec.structs.replace(state, memory=memory)
+        match event:
+            case JournalSuppressed() if now is not None:
+                return self._suppressed(state, event, now)
+            case BootChanged() if event.seen.heard is not None:
+                return self._booted(state, event, event.seen.heard.us)
+        return state
+
+    def _suppressed(self, state: State, event: JournalSuppressed, now: Instant) -> State:
+        unit, memory = event.unit or "a unit", state.memory
+        memory = msgspec.structs.replace(memory, dropped=with_dropped(memory.dropped, event, 256))
+        state = msgspec.structs.replace(state, memory=memory)
+        case, begin = state.latest(unit), shifted(now, now.us - SUPPRESSED_US)
+        if case is None or not case.is_open:
+            state, case = state.begin(unit, {"unit": event.unit} if event.unit else {})
+        case = case.goes_on(event, "Messages of the kernel are missed" if unit == "kernel" else f"journald drops lines of {unit}")
+        lines = case.marks.get("lines", 0) + (event.count or 0)
+        opened = begin if case.opened is None or begin.us < case.opened.us else case.opened
+        return state.put(case.replace(opened=opened, marks={**case.marks, "lines": lines}))
+
+    def _booted(self, state: State, event: Event, us: int) -> State:
+        case = next((one for one in state.cases if _is_boot(one) and one.opened is not None and one.opened.us == us), None)
+        if case is None:
+            state, case = state.begin(_BOOT, {})
+            case = case.replace(opened=Instant(us), last=Instant(us))
+        return state.put(case.said(event, "Another boot of the host begins"))
+
+    def settle(self, state: State, heard: Heard | None, until_us: int | None = None) -> State:
+        """The boots end with the first record behind them: a run begins there."""
+        if heard is None or not state.cases:
+            return state
+        now = heard.us if until_us is None or until_us > heard.us else until_us
+        begins = (*(begin for begin, _ in heard.past), heard.run_us)
+        for case in state.cases:
+            if _is_boot(case) and case.is_open and case.opened is not None:
+                end = next((one for one in begins if case.opened.us < one <= now), None)
+                if end is not None:
+                    state = state.put(case.replace(last=Instant(end)).close("resolved", "restarted", Instant(end)))
+        boots = tuple(one for one in state.cases if _is_boot(one))
+        if len(boots) < len(state.cases):
+            others = msgspec.structs.replace(state, cases=tuple(one for one in state.cases if not _is_boot(one)))
+            settled = super().settle(others, heard, until_us)
+            if settled is not others:
+                state = msgspec.structs.replace(settled, cases=(*boots, *settled.cases))
+        return state
+
+    def passed(self, state: State, heard: Heard | None, us: int) -> State:
+        if any(_is_boot(case) and case.is_open for case in state.cases):
+            state = self.settle(state, heard, us)
+        return super().passed(state, heard, us)
+
+    def incident(self, case: Case, memory: Lost, node: str | None) -> Incident:
+        return super().incident(_shown(case, memory), memory, node)
+
+    def explain(self, case: Case, memory: Lost, node: str | None) -> Explanation:
+        begin, end, host = when(case.opened), _clock(case), node or "this node"
+        proof = tuple(one for step in case.steps for one in step.evidence)[:10]
+        if _is_boot(case):
+            summary = f"{host} was started anew: from {begin} to {end} the log has no line of it."
+            return Explanation(summary, Cause("The journal begins another boot there.", "certain", proof), (), (_BOOT_ADVICE,))
+        unit, count = case.subject.get("unit", "a unit"), case.marks.get("lines", 0)
+        if unit == "kernel":
+            text = f"{plural(count, 'message')} of the kernel were lost from {begin} to {end}: what they said is not known."
+            cause = "The kernel wrote faster than journald read: its ring buffer was overwritten."
+            return Explanation(text, Cause(cause, "certain", proof), (), (_KERNEL_ADVICE,))
+        text = f"{plural(count, 'line')} of {unit} were lost from {begin} to {end}: what they said is not known."
+        cause = f"journald dropped them: {unit} wrote more lines than its rate limit lets through."
+        return Explanation(text, Cause(cause, "certain", proof), (), (_RATE_ADVICE,))
+
+    def gaps(self, case: Case, memory: Lost, node: str | None) -> tuple[Gap, ...]:
+        begin, end = case.opened, case.last
+        if begin is None or end is None:
+            return ()
+        if _is_boot(case):
+            text = "another boot of the host begins: what came between is not in the log"
+            return () if case.is_open else (Gap(begin, end, node, "boot", text),)
+        unit = case.subject.get("unit", "")
+        spans = (one for one in memory.dropped if one.unit == unit and begin.us <= one.begin.us and one.time.us <= end.us)
+        return tuple(Gap(one.begin, one.time, node, "suppressed", _told(unit, one.count)) for one in spans)
+
+    def matters(self, case: Case) -> bool:
+        if _is_boot(case):
+            return case.opened is not None and case.last is not None and case.last.us - case.opened.us >= _LEAST_US
+        return case.marks.get("lines", 0) >= _LEAST_LINES
+
+    def is_spanned(self, found: Incident, by: Incident) -> bool:
+        # Where a span begins in which lines were dropped, no line says.
+        by_chance = SUPPRESSED_US if found.counts.get("JournalSuppressed") else 0
+        if found.opened is None or found.last_seen is None or by.opened is None or by.opened.us > found.opened.us + by_chance:
+            return False
+        return by.state == "open" or any(one is not None and one.us >= found.last_seen.us for one in (by.closed, by.last_seen))
+
+
+_BOOT: Final = "-- boot"  # no unit is called so
+_BOOT_ADVICE: Final = (
+    "See how the boot before ended (`journalctl -b -1 -e`), and whether the host was restarted on purpose (`last -x`)."
+)
+_RATE_ADVICE: Final = (
+    "Raise the limit for the unit (LogRateLimitIntervalSec=, LogRateLimitBurst=; RateLimitBurst= in journald.conf for all), and "
+    "look at what it repeats: the lines around the gap mostly say it."
+)
+_KERNEL_ADVICE: Final = "Give the kernel a larger buffer (log_buf_len=), and look at what it repeats (`dmesg`)."
+
+
+def _is_boot(case: Case) -> bool:
+    return case.key == _BOOT
+
+
+def _told(unit: str, count: int) -> str:
+    if unit == "kernel":
+        return f"{plural(count, 'message')} of the kernel missed by journald"
+    return dropped_lines(count, "the kubelet" if unit == "kubelet" else unit or "a unit")
+
+
+def _shown(case: Case, memory: Lost) -> Case:
+    """With times as the node's events show theirs: of a boot only µs are known."""
+    if not _is_boot(case) or case.opened is None or case.last is None:
+        return case
+    opened, last = (_time(one.us, memory.clock) for one in (case.opened, case.last))
+    return case.replace(opened=opened, last=last, closed=None if case.closed is None else last)
+
+
+def _time(us: int, clock: Instant | None) -> Instant:
+    if clock is None and us >= _YEARLESS_US:
+        clock = Instant(us, datetime.fromtimestamp(us // 1_000_000, UTC).replace(tzinfo=None, microsecond=us % 1_000_000))
+    return shifted(clock or Instant(us), us)
+
+
+def _clock(case: Case) -> str:
+    """When it ended, without the date where that is the date on which it began."""
+    begin, end = when(case.opened), when(case.last)
+    return end.split(" ")[-1] if begin.split(" ")[0] == end.split(" ")[0] else end
