@@ -62,7 +62,9 @@ def wrapped(sample: Sample) -> bytes:
     if sample.style == "line":
         return body + b"\n"
     if sample.program:
-        return b"Jan  2 03:04:05 node-1 " + sample.program[0].encode() + b"[1]: " + body + b"\n"
+        # Each newline ends an entry of the journal.
+        before = b"Jan  2 03:04:05 node-1 " + sample.program[0].encode() + b"[1]: "
+        return b"".join(before + line + b"\n" for line in body.split(b"\n"))
     file = sample.files[0] if sample.files else "file.go"
     return b"I0102 03:04:05.678901    4321 " + file.encode() + b":1] " + body + b"\n"
 

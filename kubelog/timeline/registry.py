@@ -11,12 +11,13 @@ from kubelog.grammar import packages
 from kubelog.message import vocabulary
 from kubelog.timeline.rules import Rule
 from kubelog.timeline.rules.control_plane_restart_loop import ControlPlaneRestartLoop
+from kubelog.timeline.rules.kubelet_restart_loop import KubeletRestartLoop
 from kubelog.timeline.rules.log_gap import LogGap
 from kubelog.timeline.rules.node_pressure_eviction import NodePressureEviction
 
 GROUP: Final = "kubelog.rules"
 # In the order of dependence: what causes stands before what follows from it.
-OWN: Final[tuple[type[Rule], ...]] = (ControlPlaneRestartLoop, NodePressureEviction, LogGap)
+OWN: Final[tuple[type[Rule], ...]] = (KubeletRestartLoop, ControlPlaneRestartLoop, NodePressureEviction, LogGap)
 
 
 def rules() -> tuple[Rule, ...]:
