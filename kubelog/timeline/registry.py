@@ -14,10 +14,11 @@ from kubelog.timeline.rules.control_plane_restart_loop import ControlPlaneRestar
 from kubelog.timeline.rules.kubelet_restart_loop import KubeletRestartLoop
 from kubelog.timeline.rules.log_gap import LogGap
 from kubelog.timeline.rules.node_pressure_eviction import NodePressureEviction
+from kubelog.timeline.rules.protocol_mismatch import ProtocolMismatch
 
 GROUP: Final = "kubelog.rules"
 # In the order of dependence: what causes stands before what follows from it.
-OWN: Final[tuple[type[Rule], ...]] = (KubeletRestartLoop, ControlPlaneRestartLoop, NodePressureEviction, LogGap)
+OWN: Final[tuple[type[Rule], ...]] = (KubeletRestartLoop, ControlPlaneRestartLoop, NodePressureEviction, ProtocolMismatch, LogGap)
 
 
 def rules() -> tuple[Rule, ...]:

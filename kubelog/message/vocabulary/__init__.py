@@ -26,6 +26,8 @@ from kubelog.message.vocabulary.api import (
     LeaseUpdateFailed,
     NodeNotFound,
     NodeStatusUpdateFailed,
+    ProtocolMismatchSeen,
+    ProxyTargetShown,
     TlsHandshakeFailed,
 )
 from kubelog.message.vocabulary.event import GAP_US, LATE_US, Event, Heard, Seen
@@ -99,6 +101,7 @@ from kubelog.message.vocabulary.pod import (
     ContainerKilled,
     ContainerStarted,
     ContainerUnhealthy,
+    ImagePullFailed,
     ProbeConfigured,
     ProbeFailed,
 )
@@ -280,6 +283,7 @@ __all__ = [
     "FilesystemUsage",
     "HealthCheckFailed",
     "Heard",
+    "ImagePullFailed",
     "JournalSuppressed",
     "KubeletFailed",
     "KubeletFlag",
@@ -295,6 +299,8 @@ __all__ = [
     "PodAdmissionRejected",
     "ProbeConfigured",
     "ProbeFailed",
+    "ProtocolMismatchSeen",
+    "ProxyTargetShown",
     "RuntimeClientStarted",
     "RuntimeConnecting",
     "Seen",

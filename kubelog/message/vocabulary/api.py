@@ -136,6 +136,52 @@ class TlsHandshakeFailed(Event, frozen=True, gc=False, kw_only=True):
     error: str | None = None
 
 
+_ASKED = re.compile(r"(https?)://(?:[^\s/?#\"'\\@]{1,300}@)?([^\s/?#\"'\\@]{1,300})")
+
+
+def asked(text: str) -> str | None:
+    """The host and port that the last address of a text names; the scheme's port where it names none."""
+    scheme = host = ""
+    for found in _ASKED.finditer(text):
+        scheme, host = found.groups()
+    host = host.rstrip(":;,.)")
+    if not host:
+        return None
+    return host if re.search(r":\d+\Z", host, re.ASCII) else f"{host}:{_PORTS[scheme]}"
+
+
+class ProtocolMismatchSeen(Event, frozen=True, gc=False, kw_only=True):
+    """One side speaks TLS, the other plain HTTP: an HTTP client on a TLS port, or the other way round; `endpoint` was asked."""
+
+    error: str | None = None
+    endpoint: str | None = None
+
+    # What stands where the address that was asked does, and the answer, as it is quoted in the error.
+    raw: ClassVar[Mapping[str, str]] = types.MappingProxyType({"request": "text", "answer": "text"})
+    derived = frozenset(("error", "endpoint"))
+
+    @classmethod
+    def derive(cls, holes: dict[str, Any]) -> dict[str, Any]:
+        fields = {name: value for name, value in holes.items() if name not in cls.raw}
+        if "answer" in holes:
+            fields["error"] = f'malformed HTTP response "{holes["answer"]}"'
+        endpoint = asked(holes.get("request") or "")
+        return fields if endpoint is None else {"endpoint": endpoint, **fields}
+
+
+class ProxyTargetShown(Event, frozen=True, gc=False, kw_only=True):
+    """What the API server tried to reach, where it tells that it could not."""
+
+    endpoint: str | None = None
+
+    raw: ClassVar[Mapping[str, str]] = types.MappingProxyType({"url": "text"})
+    derived = frozenset(("endpoint",))
+
+    @classmethod
+    def derive(cls, holes: dict[str, Any]) -> dict[str, Any]:
+        return {"endpoint": asked(holes.get("url") or "")}
+
+
 # The checks that a line may begin with, as holes are called that stand behind them.
 _CHECKS: Final = types.MappingProxyType(
     {

@@ -33,6 +33,13 @@ class ProbeConfigured(Event, frozen=True, gc=False, kw_only=True):
     failure_threshold: int | None = None
 
 
+class ImagePullFailed(Event, frozen=True, gc=False, kw_only=True):
+    """An image could not be pulled."""
+
+    image: str | None = None
+    error: str | None = None
+
+
 class ContainerUnhealthy(Event, frozen=True, gc=False, kw_only=True):
     """A container's probe failed as often as it may: it will be restarted."""
 
