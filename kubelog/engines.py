@@ -15,6 +15,7 @@ from kubelog.ingest.block import (
     BARE,
     HEADER,
     LEAST_MS,
+    LOGFMT,
     MAX_INDENT,
     MAX_LINE,
     MAX_PREFIX,
@@ -29,6 +30,7 @@ from kubelog.ingest.block import (
     Block,
 )  # fmt: skip
 from kubelog.ingest.calendar import DAY, DAYS_BEFORE
+from kubelog.klog.header import LEVELS
 from kubelog.klog.values import unquote
 from kubelog.message.decoder import Decoder
 from kubelog.message.matcher import Messages
@@ -170,6 +172,9 @@ class ReferenceEngine:
                         start = place
                         break
         if spans is None:
+            severity = _read_logfmt(text)
+            if severity >= 0:
+                block.json[line] = LOGFMT + severity
             block.head[line] = block.site[line] = -1
             block.moment[line] = block.thread[line] = NONE
             block.body_at[line] = at
@@ -195,7 +200,11 @@ class ReferenceEngine:
             verdict, line = block.verdict[row], block.first[row]
             b, p, first_end, e = block.body(row)
             whole, first = b[p:e].decode("latin-1"), b[p:first_end].decode("latin-1")
-            if verdict in (HEADER, STRUCTURED):
+            if verdict in (HEADER, STRUCTURED) and block.json[line] >= LOGFMT:
+                # No wording is of another program's pairs.
+                end = self._message_end(whole) if self._structured(whole, "", pairs)[0] == STRUCTURED else -1
+                verdict = PLAIN
+            elif verdict in (HEADER, STRUCTURED):
                 site = block.site[line]
                 file = "" if site < 0 else block.files.value(block.data, block.file_of[site]).decode("latin-1")
                 if verdict == STRUCTURED:
@@ -287,6 +296,25 @@ def _holds(when: dict[str, str], values: dict[str, str]) -> bool:
     """Whether the values hold, as they are written, what a wording wants in them."""
     texts = [(key.encode().decode("latin-1"), text.encode().decode("latin-1")) for key, text in when.items()]
     return all(text in values.get(key, "") for key, text in texts)
+
+
+_LEVELS = {name: int(number) for name, number in re.findall(r"([a-z]+)(\d)", LEVELS.decode())}
+_LOGFMT = re.compile(r'([A-Za-z0-9_.-]+)=("(?:[^"\\]|\\.)*"|[^\x00-\x20"\\]*)(?: +|\Z)', re.ASCII)
+
+
+def _read_logfmt(text: str) -> int:
+    """The number of the severity that a line in logfmt says; -1 where it is none, or says no level or no message."""
+    place, said, level = 0, False, None
+    while text[:1] in ("t", "l") and place < len(text):
+        pair = _LOGFMT.match(text, place)
+        if not pair:
+            return -1
+        if pair[1] in ("level", "lvl"):
+            level = _LEVELS.get((pair[2][1:-1] if pair[2][:1] == '"' else pair[2]).lower())
+            if level is None:
+                return -1
+        said, place = said or pair[1] == "msg", pair.end()
+    return -1 if level is None or not said else level
 
 
 _MEMBER = re.compile(r'"((?:[^"\\]|\\.)*)":')

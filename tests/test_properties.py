@@ -165,8 +165,20 @@ objects = st.builds(
     ),
     either(st.just("}"), "", "},", "} x", "]"),
 )  # fmt: skip
+# What other programs write, and what looks like it.
+logfmt = st.lists(
+    st.builds(
+        lambda key, value: f"{key}={value}",
+        st.sampled_from(["t", "ts", "time", "level", "level", "lvl", "msg", "msg", "error", "k.v-w_1", "logger"]) | st.sampled_from(["", "é", 'a"']),
+        st.one_of(
+            st.sampled_from(["info", "WARN", '"error"', "crit", "fatal", "dbug", "nonsense", "inf", "infos", "warn1", '"', '""', ""]),
+            st.text(max_size=6).map(json.dumps), st.sampled_from(["x", "[1,2]", "{a", "<", "map[a:b]", "a,b", "é", 'a"b', "a\\b", "1.5", "true", "a\tb"]),
+        ),
+    ),
+    min_size=1, max_size=6,
+).flatmap(lambda pairs: st.sampled_from([" ", "  ", "\t"]).map(lambda blank: blank.join(pairs).encode()))  # fmt: skip
 built = st.builds(lambda a, b, c: a + b + c, st.just(b"") | envelopes, st.just(b"") | headers, bodies) | st.builds(
-    lambda a, b: a + b, st.just(b"") | envelopes, objects | edited(objects)
+    lambda a, b: a + b, st.just(b"") | envelopes, objects | edited(objects) | logfmt | edited(logfmt)
 )
 lines = st.one_of(edited(st.sampled_from(SAMPLES)), edited(st.sampled_from(REAL)), built, built, noise)
 logs = st.lists(st.tuples(lines, either(st.just("\n"), "\r\n", "", "\n\n")), max_size=6).map(
@@ -496,6 +508,9 @@ RAW_VALUES: dict[tuple[str, str], Any] = {
         ("KubeletFailed", hole): words.map(lambda word, begin=begin: (word, {"error": begin + word}))  # type: ignore[misc]
         for hole, begin in LAST_WORDS.items()
     },
+    ("ProtocolMismatchSeen", "answer"): words.map(lambda word: (word, {"error": f'malformed HTTP response "{word}"'})),
+    ("ProtocolMismatchSeen", "request"): st.just(("http://10.1.2.3:8443/: ", {"endpoint": "10.1.2.3:8443"})),
+    ("ProxyTargetShown", "url"): st.just(("http://10.1.2.3:8443/", {"endpoint": "10.1.2.3:8443"})),
     ("NodeNotFound", "error"): words.map(lambda word: (f'node "{word}" not found', {"node": word})),
     # With what is available under its own key; without it, see below.
     ("EvictionThresholdObserved", "resource_or_available"): words.map(lambda word: (word, {"resource": word})),

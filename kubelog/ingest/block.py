@@ -38,6 +38,8 @@ TYPED, STRUCTURED, HEADER, PLAIN, UNPARSED = range(5)
 REASONS: Final = (None, "no-header", "line-too-long", "blank-line")
 NO_HEADER, LINE_TOO_LONG, BLANK_LINE = range(1, 4)
 
+LOGFMT: Final = 2
+
 # Envelopes, by their place in the grammar; what has none is 0.
 BARE, SHORT, IDENTIFIER = range(3)
 
@@ -57,7 +59,9 @@ LINE_COLUMNS: Final = {
     "thread": "q",
     "site": "i",  # code of source file and line; -1
     "body_at": "i",  # behind the header, or text_at
-    "json": "b",  # 1: klog's JSON: an object with header, message and pairs
+    # 1: klog's JSON, an object with header, message and pairs; from LOGFMT on: `level=info msg="…" key=value`, as other programs
+    # write it, with the number of its severity added
+    "json": "b",
     "utc": "q",  # µs since 1970 where the line says them; NONE
 }
 # A value a record.

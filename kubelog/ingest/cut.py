@@ -13,8 +13,8 @@ _WIDEST: Final = 1000
 
 def cut_lines(block: Block) -> int:
     """How many lines of a Block journalctl cut short."""
-    data, count, end = block.data, 0, 0
-    at = data.find(_MARK)
+    data, count, stop = block.data, 0, block.at[block.lines]
+    at = data.find(_MARK, 0, stop)
     while at >= 0:
         start = data.rfind(b"\n", 0, at) + 1
         end = data.find(b"\n", at)
@@ -23,5 +23,5 @@ def cut_lines(block: Block) -> int:
         # A line of the journal begins with a month or a year and names a program, which ends with a colon.
         if line[:1].isalnum() and b": " in line[: at - start] and 10 * (at - start) >= 8 * len(line):
             count += len(line.decode(errors="replace")) <= _WIDEST
-        at = data.find(_MARK, end)
+        at = data.find(_MARK, end, stop)
     return count

@@ -1,14 +1,14 @@
 cimport cython
 from kubelog.ingest cimport ops
 
-cdef int BARE, MAX_LINE, MAX_PREFIX, _FULL
+cdef int BARE, LOGFMT, MAX_LINE, MAX_PREFIX, _FULL
 cdef long long NONE, LEAST_MS, MOST_MS
 
 @cython.final
 cdef class HeaderReader:
     cdef object block
     cdef const unsigned char[::1] b
-    cdef const unsigned char[::1] pool, words
+    cdef const unsigned char[::1] pool, words, levels
     cdef const int[::1] literals, before, days_before
     cdef Py_ssize_t lines
     cdef int[::1] at, end, text_at, site, body_at
@@ -22,7 +22,7 @@ cdef class HeaderReader:
 
     cpdef read(self, Py_ssize_t line)
     cdef _bind(self, object block)
-    @cython.locals(p=Py_ssize_t, e=Py_ssize_t, n=Py_ssize_t, body=Py_ssize_t)
+    @cython.locals(p=Py_ssize_t, e=Py_ssize_t, n=Py_ssize_t, body=Py_ssize_t, severity=cython.int)
     cdef Py_ssize_t _read(self, Py_ssize_t line) except -1 nogil
     @cython.locals(q=Py_ssize_t, stop=Py_ssize_t, body=Py_ssize_t)
     cdef Py_ssize_t _behind_prefix(self, Py_ssize_t p, Py_ssize_t e) except -3 nogil
@@ -30,7 +30,12 @@ cdef class HeaderReader:
     cdef inline Py_ssize_t _header(self, Py_ssize_t p, Py_ssize_t e) except -3 nogil
     @cython.locals(q=Py_ssize_t, d=Py_ssize_t, ms="long long", us="long long", n=Py_ssize_t, k=Py_ssize_t)
     cdef Py_ssize_t _object(self, Py_ssize_t p, Py_ssize_t e) except -3 nogil
+    @cython.locals(severity=cython.int, said=cython.bint, k=Py_ssize_t, n=Py_ssize_t)
+    cdef int _neighbour(self, Py_ssize_t p, Py_ssize_t e) except -3 nogil
+    @cython.locals(at=Py_ssize_t, n=Py_ssize_t)
+    cdef int _level(self, Py_ssize_t p, Py_ssize_t e) except -3 nogil
     @cython.locals(place=Py_ssize_t, stop=Py_ssize_t, file=Py_ssize_t, code=Py_ssize_t)
     cdef inline Py_ssize_t _site(self, Py_ssize_t p, Py_ssize_t n) except -3 nogil
 
+cdef bint _is_key(int c) noexcept nogil
 cdef int _severity(int c) noexcept nogil

@@ -1,5 +1,8 @@
 """line → header: severity, date, thread, source file and line of a klog line; of klog's JSON, what stands before its message.
 
+Beside them, lines of other programs in logfmt (Grafana, logrus, go-kit: `time="…" level=error msg="…" key=value`) are told by what
+they say: a level and a message, in pairs from the first byte to the last.
+
 The scanner's hand-written reading of `[header]` in grammars/klog.toml, and of `{"ts":…,"caller":…,"msg":…`; held equal to the
 reference by properties.
 """
@@ -8,7 +11,7 @@ from __future__ import annotations
 
 from kubelog.grammar.compile import Program
 from kubelog.ingest import ops
-from kubelog.ingest.block import BARE, LEAST_MS, MAX_LINE, MAX_PREFIX, MOST_MS, NONE, Block
+from kubelog.ingest.block import BARE, LEAST_MS, LOGFMT, MAX_LINE, MAX_PREFIX, MOST_MS, NONE, Block
 from kubelog.ingest.calendar import DAYS_BEFORE
 
 try:
@@ -18,7 +21,11 @@ except ImportError:
 
 # What the reading says where a dictionary has no room.
 _FULL = -2
-_WORDS = b'{"ts":callermsg,"v":'
+_WORDS = b'{"ts":callermsg,"v":levellvl'
+# What programs call their levels, and the severity of each.
+LEVELS = (
+    b"trace0debug0dbug0info0information0notice0warn1warning1error2err2eror2crit3critical3fatal3panic3dpanic3alert3emerg3emergency3"
+)
 
 
 class HeaderReader:
@@ -32,7 +39,7 @@ class HeaderReader:
         self.at, self.end, self.envelope, self.text_at = block.at, block.end, block.envelope, block.text_at
         self.head, self.moment, self.thread, self.site = block.head, block.moment, block.thread, block.site
         self.body_at, self.json, self.utc = block.body_at, block.json, block.utc
-        self.words = _WORDS
+        self.words, self.levels = _WORDS, LEVELS
         self.head_at = self.severity_said = 0
         # `MMDD hh:mm:ss.` of the header before, and what it says.
         self.date_at, self.date_micros = -1, 0
@@ -85,6 +92,10 @@ class HeaderReader:
                 if body == _FULL:
                     return line
             if body < 0:
+                if e - self.at[line] <= MAX_LINE and p < e and (self.b[p] == 116 or self.b[p] == 108):
+                    severity = self._neighbour(p, e)
+                    if severity >= 0:
+                        self.json[line] = LOGFMT + severity
                 self.head[line] = -1
                 self.moment[line] = NONE
                 self.thread[line] = NONE
@@ -190,6 +201,55 @@ class HeaderReader:
                     return _FULL
         return -1
 
+    def _neighbour(self, p: int, e: int) -> int:
+        """The severity that a line in logfmt says; -1 where it is none, or says no level or no message."""
+        severity, said = -1, False
+        while p < e:
+            k = p
+            while p < e and _is_key(self.b[p]):
+                p += 1
+            n = p
+            if n == k or n == e or self.b[n] != 61:
+                return -1
+            p = n + 1
+            if p < e and self.b[p] == 34:
+                p = ops.closing_quote(self.b, p + 1, e) + 1
+                if p > e:
+                    return -1
+            else:
+                while p < e and self.b[p] > 32 and self.b[p] != 34 and self.b[p] != 92:
+                    p += 1
+            if p < e and self.b[p] != 32:
+                return -1
+            if (n - k == 5 and ops.starts(self.b, k, n, self.words, 20, 5)) or (
+                n - k == 3 and ops.starts(self.b, k, n, self.words, 25, 3)
+            ):
+                severity = self._level(n + 1, p)
+                if severity < 0:
+                    return -1
+            elif n - k == 3 and ops.starts(self.b, k, n, self.words, 12, 3):
+                said = True
+            while p < e and self.b[p] == 32:
+                p += 1
+        return severity if said else -1
+
+    def _level(self, p: int, e: int) -> int:
+        """The severity of a level's name, whatever its case; -1."""
+        if e - p > 2 and self.b[p] == 34:
+            p, e = p + 1, e - 1
+        at = 0
+        while at < len(self.levels):
+            n = 0
+            while p + n < e and self.levels[at + n] > 57 and self.b[p + n] | 32 == self.levels[at + n]:
+                n += 1
+            if p + n == e and n > 0 and self.levels[at + n] <= 57:
+                return self.levels[at + n] - 48
+            at += n
+            while self.levels[at] > 57:
+                at += 1
+            at += 1
+        return -1
+
     def _site(self, p: int, n: int) -> int:
         """Read `file:line`, which is self.b[p:n]: 0; -1 where it is none, or _FULL."""
         place = ops.lookup(self.site_slots, self.site_spans, self.b, self.b, p, n)
@@ -220,6 +280,11 @@ class HeaderReader:
             place = code
         self.site_said = place
         return 0
+
+
+def _is_key(c: int) -> bool:
+    """Whether it may stand in a key of logfmt."""
+    return 97 <= c <= 122 or 65 <= c <= 90 or 48 <= c <= 57 or c == 95 or c == 46 or c == 45
 
 
 def _severity(c: int) -> int:

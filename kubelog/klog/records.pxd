@@ -1,7 +1,7 @@
 cimport cython
 from kubelog.ingest cimport ops
 
-cdef int BARE, HEADER, MAX_LINE, PLAIN, STRUCTURED, UNPARSED, NO_HEADER, LINE_TOO_LONG, BLANK_LINE
+cdef int BARE, HEADER, MAX_LINE, PLAIN, STRUCTURED, UNPARSED, NO_HEADER, LINE_TOO_LONG, BLANK_LINE, LOGFMT
 cdef int GAP, MAX_LINES, MAX_BYTES, _INDENT, _UNCLOSED, _STACKED
 
 @cython.final
@@ -52,4 +52,7 @@ cdef class Joiner:
     cdef Py_ssize_t _join_body(self, Py_ssize_t record, Py_ssize_t at) except -1 nogil
     @cython.locals(p=Py_ssize_t, e=Py_ssize_t, message=Py_ssize_t, message_end=Py_ssize_t, q=Py_ssize_t, turn=cython.int, k=Py_ssize_t, n=Py_ssize_t, v=Py_ssize_t)
     cdef Py_ssize_t _write_object(self, Py_ssize_t line, Py_ssize_t at) except -1 nogil
+    @cython.locals(e=Py_ssize_t, message=Py_ssize_t, q=Py_ssize_t, turn=cython.int, p=Py_ssize_t, k=Py_ssize_t, n=Py_ssize_t, v=Py_ssize_t)
+    cdef Py_ssize_t _write_logfmt(self, Py_ssize_t line, Py_ssize_t at) except -1 nogil
+    cdef Py_ssize_t _write_value(self, Py_ssize_t p, Py_ssize_t e, Py_ssize_t q, bint quoted) except -1 nogil
     cdef bint _is_header(self, Py_ssize_t k, Py_ssize_t n, Py_ssize_t v, Py_ssize_t e) except -1 nogil

@@ -8,8 +8,8 @@ A line with a klog header begins a record. A line without one continues
   * likewise what Go's runtime wrote before it gave up (`panic: …`), which has no header itself.
 A line of more than 1 MiB is a record, and nothing behind it continues one before it.
 
-The body of klog's JSON is written as klog's text says it: `"msg" key=value key="value"`, or the bare message where it has no
-pairs. So whoever reads bodies knows one form.
+The body of klog's JSON, and of logfmt, is written as klog's text says it: `"msg" key=value key="value"`, or the bare message where
+it has no pairs. So whoever reads bodies knows one form. A line in logfmt is a record of its own.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from kubelog.ingest.block import (
     GAP,
     HEADER,
     LINE_TOO_LONG,
+    LOGFMT,
     MAX_BYTES,
     MAX_LINE,
     MAX_LINES,
@@ -95,7 +96,7 @@ class Joiner:
             elif self.envelope[line] != BARE:
                 owner = -1
                 process = self.process[line]
-                if self.head[line] < 0:
+                if self.head[line] < 0 and self.json[line] < LOGFMT:
                     owner = self._continued(line, self.latest[process])
                 if owner < 0:
                     owner = self._begin(line)
@@ -173,7 +174,7 @@ class Joiner:
         indent = ops.blanks(self.b, p, e) - p
         if self.envelope[first] != BARE:
             return record if indent >= _INDENT or (indent > 0 and p + indent < e and self.head[line] < 0) else -1
-        if self.head[line] >= 0:
+        if self.head[line] >= 0 or self.json[line] >= LOGFMT:
             return -1
         if self.head[first] >= 0 or self.flags[record] & _STACKED:
             return record
@@ -244,7 +245,8 @@ class Joiner:
         record = 0
         while record < keep:
             if self.members[record] > 1 or self.json[self.first[record]]:
-                size += self.size[record] + self.members[record]
+                # A bare value of logfmt may have to be quoted.
+                size += (2 if self.json[self.first[record]] >= LOGFMT else 1) * self.size[record] + self.members[record]
             record += 1
         return size
 
@@ -260,6 +262,8 @@ class Joiner:
                 verdict, reason = UNPARSED, LINE_TOO_LONG
             elif self.head[line] >= 0:
                 verdict = STRUCTURED if p < e and self.b[p] == 34 else HEADER
+            elif self.json[line] >= LOGFMT:
+                verdict = STRUCTURED  # until its pairs are read: then it is plain
             elif self.envelope[line] != BARE:
                 verdict = PLAIN
             else:
@@ -286,7 +290,9 @@ class Joiner:
     def _join_body(self, record: int, at: int) -> int:
         """Put the texts of a record's lines behind one another; where they end. Blank lines at its end are left out."""
         line = self.first[record]
-        if self.json[line]:
+        if self.json[line] >= LOGFMT:
+            q = first_stop = self._write_logfmt(line, at)
+        elif self.json[line]:
             q = self._write_object(line, at)
             self.r_verdict[record] = STRUCTURED if self.has_pairs else HEADER
             first_stop = q if self.has_pairs else ops.find(self.arena, 10, at, q)
@@ -343,6 +349,44 @@ class Joiner:
                 q = ops.copy(self.arena, at, self.b, message, message_end)
             turn += 1
         return q
+
+    def _write_logfmt(self, line: int, at: int) -> int:
+        """Write what a line in logfmt says as klog's text says it, its message first; where that ends."""
+        e = self.end[line]
+        message = -1
+        q = at
+        turn = 0
+        while turn < 2:
+            p = self.body_at[line]
+            while p < e:
+                k = p
+                n = ops.find(self.b, 61, p, e)
+                v = p = n + 1
+                p = ops.closing_quote(self.b, v + 1, e) + 1 if v < e and self.b[v] == 34 else ops.find(self.b, 32, v, e)
+                if v == message or (message < 0 and n - k == 3 and ops.starts(self.b, k, n, self.words, 0, 3)):
+                    message = v
+                    if turn == 0:
+                        q = self._write_value(v, p, at, True)
+                elif turn == 1:
+                    self.arena[q] = 32
+                    q = ops.copy(self.arena, q + 1, self.b, k, n)
+                    self.arena[q] = 61
+                    q = self._write_value(v, p, q + 1, False)
+                while p < e and self.b[p] == 32:
+                    p += 1
+            turn += 1
+        return q
+
+    def _write_value(self, p: int, e: int, q: int, quoted: bool) -> int:
+        """Write a value of logfmt, in quotes where it is empty, or begins what klog takes for a structure; where it ends."""
+        if p < e and self.b[p] == 34:
+            return ops.copy(self.arena, q, self.b, p, e)
+        if not quoted and p < e and ops.find(self.b, 91, p, e) == e and ops.find(self.b, 123, p, e) == e:
+            return ops.copy(self.arena, q, self.b, p, e)
+        self.arena[q] = 34
+        q = ops.copy(self.arena, q + 1, self.b, p, e)
+        self.arena[q] = 34
+        return q + 1
 
     def _is_header(self, k: int, n: int, v: int, e: int) -> bool:
         """Whether a member of an object is what a text's header says: `ts`, `caller`, or `v` with its number."""

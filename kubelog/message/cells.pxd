@@ -1,7 +1,7 @@
 cimport cython
 from kubelog.ingest cimport ops
 
-cdef int LINE_TOO_LONG, STRUCTURED, MAX_DEPTH
+cdef int LINE_TOO_LONG, LOGFMT, STRUCTURED, MAX_DEPTH
 cdef long long NONE
 cdef int TEXTS, SIGNATURES, SURE, WORD, INT, BOOL, DURATION, POD, QUANTITY, GO, LONGEST, _MOST, _STRUCT, _LIST, _TUPLE, _MAP
 
@@ -14,7 +14,7 @@ cdef class CellReader:
     cdef const signed char[::1] checks, slow, literal
     cdef Py_ssize_t rows
     cdef int[::1] first, at, start, stop, kind, message_end, pair_first, pairs, span_first, spans, process, site
-    cdef signed char[::1] joined, verdict, reason, head
+    cdef signed char[::1] joined, verdict, reason, head, json
     cdef long long[::1] thread_of, pid_of
     cdef int[::1] node_of, unit_of, file_of, line_of
     cdef long long line_base, offset_base
@@ -40,7 +40,7 @@ cdef class CellReader:
     cpdef list signature_texts(self)
     @cython.locals(usual=bint)
     cdef Py_ssize_t _read(self, Py_ssize_t row) except -1 nogil
-    @cython.locals(row=Py_ssize_t, reasons=cython.int, line=Py_ssize_t, process=Py_ssize_t, site=Py_ssize_t, thread="long long", pid="long long", kind=Py_ssize_t, node=cython.int, unit=cython.int, file=cython.int, number=cython.int)
+    @cython.locals(row=Py_ssize_t, reasons=cython.int, line=Py_ssize_t, process=Py_ssize_t, site=Py_ssize_t, thread="long long", pid="long long", kind=Py_ssize_t, node=cython.int, unit=cython.int, file=cython.int, number=cython.int, severity=cython.int)
     cdef int _codes(self) except -1 nogil
     cdef inline bint _keeps(self, Py_ssize_t row) except -1 nogil
     @cython.locals(p=Py_ssize_t, e=Py_ssize_t, kind=Py_ssize_t, valid=cython.int, m=Py_ssize_t, m_end=Py_ssize_t, q=Py_ssize_t, n=Py_ssize_t, text=Py_ssize_t, code=Py_ssize_t, literal=bint, quoted=bint)

@@ -11,7 +11,7 @@ from typing import Any
 
 from kubelog.grammar.compile import MAX_DEPTH
 from kubelog.ingest import ops
-from kubelog.ingest.block import LINE_TOO_LONG, NONE, STRUCTURED, Block, Dictionary
+from kubelog.ingest.block import LINE_TOO_LONG, LOGFMT, NONE, STRUCTURED, Block, Dictionary
 from kubelog.ingest.columns import column, grown, zeros
 from kubelog.message.layout import (
     BOOL,
@@ -58,6 +58,7 @@ class CellReader:
         self.verdict, self.reason, self.kind, self.message_end = block.verdict, block.reason, block.kind, block.message_end
         self.pair_first, self.pairs, self.span_first, self.spans = block.pair_first, block.pairs, block.span_first, block.spans
         self.process, self.site, self.thread_of, self.head = block.process, block.site, block.thread, block.head
+        self.json = block.json
         self.node_of, self.unit_of, self.pid_of, self.file_of = block.node_of, block.unit_of, block.pid_of, block.file_of
         self.line_of = block.line_of
         self.line_base, self.offset_base = block.line, block.offset
@@ -170,7 +171,10 @@ class CellReader:
             self.node[row], self.unit[row] = node, unit
             self.pid[row], self.thread[row] = pid, thread
             self.file[row], self.source_line[row] = file, number
-            self.severity[row], self.reason_code[row] = self.head[line], self.reason[row] - 1
+            severity = self.head[line]
+            if severity < 0 and self.json[line] >= LOGFMT:
+                severity = self.json[line] - LOGFMT
+            self.severity[row], self.reason_code[row] = severity, self.reason[row] - 1
             self.event_kind[row] = -1 if kind < 0 else self.event[kind]
             self.line[row] = self.line_base + line
             self.offset[row] = self.offset_base + self.at[line]

@@ -2,7 +2,7 @@ cimport cython
 from kubelog.ingest cimport ops
 
 cdef Py_ssize_t NODE, WORDING, _USUAL
-cdef int OP_BLANKS, OP_END, OP_HOLE, OP_LITERAL, OP_QUOTED, HEADER, NO_HEADER, PLAIN, STRUCTURED, TYPED, UNPARSED, _FULL
+cdef int OP_BLANKS, OP_END, OP_HOLE, OP_LITERAL, OP_QUOTED, HEADER, LOGFMT, NO_HEADER, PLAIN, STRUCTURED, TYPED, UNPARSED, _FULL
 
 @cython.final
 cdef class Matcher:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from kubelog.grammar.compile import NODE, OP_BLANKS, OP_END, OP_HOLE, OP_LITERAL, OP_QUOTED, WORDING, Program
 from kubelog.ingest import ops
-from kubelog.ingest.block import HEADER, NO_HEADER, PLAIN, STRUCTURED, TYPED, UNPARSED, Block
+from kubelog.ingest.block import HEADER, LOGFMT, NO_HEADER, PLAIN, STRUCTURED, TYPED, UNPARSED, Block
 from kubelog.ingest.columns import column, grown, zeros
 from kubelog.klog.values import unquote
 
@@ -106,6 +106,10 @@ class Matcher:
     def _kind(self, row: int, p: int, first_end: int, e: int) -> int:
         """The wording of the body self.b[p:e]; -1, or _FULL."""
         verdict = self.verdict[row]
+        if (verdict == STRUCTURED or verdict == HEADER) and self.json[self.first[row]] >= LOGFMT:
+            # No wording is of another program's pairs.
+            self.verdict[row] = PLAIN
+            return -1
         if verdict == STRUCTURED:
             return self._structured(row, p, e)
         if verdict == HEADER:

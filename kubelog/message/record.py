@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from kubelog.grammar.compile import Table
-from kubelog.ingest.block import LINE_TOO_LONG, MAX_LINE, NONE, REASONS, SEVERITIES, STRUCTURED, TYPED, VERDICTS, Block
+from kubelog.ingest.block import LINE_TOO_LONG, LOGFMT, MAX_LINE, NONE, REASONS, SEVERITIES, STRUCTURED, TYPED, VERDICTS, Block
 from kubelog.ingest.calendar import local_text, micros, to_datetime
 from kubelog.ingest.clock import TABLE, TIME_SOURCES, YEAR_SOURCES, Clock
 from kubelog.klog import values
@@ -171,7 +171,6 @@ class RecordMaker:
         event, problem = made if made else (None, None)
         kind = block.kind[row]
         verdict = block.verdict[row]
-        has_header = block.head[line] >= 0
         message, found = body, None
         if block.message_end[row] >= 0:
             message, found = values.unquote(body[: block.message_end[row]]), self._pairs(body, block.pairs_of(row))
@@ -190,7 +189,7 @@ class RecordMaker:
             node=event.seen.node if event else block.node(line) or self.node,
             unit=block.unit(line),
             pid=block.pid(line),
-            severity=SEVERITIES[block.head[line]] if has_header else None,
+            severity=_severity(block, line),
             thread=None if block.thread[line] == NONE else block.thread[line],
             source_file=block.source_file(line),
             source_line=block.source_line(line),
@@ -257,6 +256,12 @@ class RecordMaker:
             else:
                 spans.append((at, size))
         return Origin(block.path, block.line + block.first[row], spans)
+
+
+def _severity(block: Block, line: int) -> str | None:
+    """Of a klog header, or as a line in logfmt says it."""
+    number = block.head[line] if block.head[line] >= 0 else block.json[line] - LOGFMT
+    return SEVERITIES[number] if number >= 0 else None
 
 
 def _str(value: Any) -> str | None:

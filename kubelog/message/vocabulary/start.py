@@ -179,7 +179,9 @@ class KubeletFailed(Event, frozen=True, gc=False, kw_only=True):
     @classmethod
     def derive(cls, holes: dict[str, Any]) -> dict[str, Any]:
         said = next((begin + str(holes[name]) for name, begin in _LAST_WORDS.items() if name in holes), None)
-        return {"error": holes.get("error", said)}
+        error = holes.get("error", said)
+        # Behind a fatal line stand the stacks of all goroutines.
+        return {"error": error.partition("\ngoroutine ")[0] if isinstance(error, str) else error}
 
 
 class PanicObserved(Event, frozen=True, gc=False, kw_only=True):
