@@ -12,8 +12,8 @@ _WIDEST: Final = 1000
 
 
 def cut_lines(block: Block) -> int:
-    """How many lines of a Block journalctl cut short."""
-    data, count, stop = block.data, 0, block.at[block.lines]
+    """How many lines of the records of a Block journalctl cut short."""
+    data, count, stop = block.data, 0, block.at[block.member_first[block.rows]]
     at = data.find(_MARK, 0, stop)
     while at >= 0:
         start = data.rfind(b"\n", 0, at) + 1
