@@ -40,7 +40,7 @@ def main() -> int:
     arguments.add_argument(
         "--probe", action="append", choices=NAMES, metavar="NAME", help=f"no engines, only these: {', '.join(NAMES)}"
     )
-    arguments.add_argument("--big", action="store_true", help="the probe memory reads 4 GB (disk: 6 GB)")
+    arguments.add_argument("--big", action="store_true", help="the probe memory reads 4 GB (disk: 6 GB), bounded 10 million lines")
     asked = arguments.parse_args()
     if asked.show:
         print(report(json.loads(asked.show.read_text())))

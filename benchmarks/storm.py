@@ -6,10 +6,10 @@ rejected. The words are those of a kubelet of 2017; pods are those of the benchm
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from benchmarks.generate import PIDS, SEED
-from benchmarks.values import NODE, POOL, pool
+from benchmarks.values import NODE, pool
 
 RANKED = 3
 REJECTED = 5
@@ -28,19 +28,23 @@ KINDS = {
 }  # fmt: skip
 
 
-def lines(count: int, step_us: int) -> Iterator[bytes]:
-    """So many lines, `step_us` after one another, from the first of a November on."""
-    pods = [pod.decode() for pod in pool(SEED, "pod_uid")]
+def lines(count: int, step_us: int, pods: Sequence[str] = (), start_us: int = 0) -> Iterator[bytes]:
+    """So many lines, `step_us` after one another, from the first of a November on; of the pods of the pool, or of others."""
+    pods = pods or [pod.decode() for pod in pool(SEED, "pod_uid")]
     for number in range(count):
-        day, rest = divmod(number * step_us, 86_400_000_000)
-        seconds, micros = divmod(rest, 1_000_000)
-        clock = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
         severity, line, text = ROUND[number % len(ROUND)]
-        ranked = ", ".join(pods[(number + i) % POOL] for i in range(RANKED))
-        text = text.format(pod=pods[number % POOL], pods=ranked)
-        place = f"{PIDS['kubelet']:8} eviction_manager.go:{line}"
-        head = f"Nov {1 + day:2} {clock} {NODE} kubelet[{PIDS['kubelet']}]: {severity}11{1 + day:02} {clock}.{micros:06}"
-        yield f"{head}{place}] {text}\n".encode()
+        ranked = ", ".join(pods[(number + i) % len(pods)] for i in range(RANKED))
+        text = text.format(pod=pods[number % len(pods)], pods=ranked)
+        yield written(start_us + number * step_us, severity, f"eviction_manager.go:{line}", text)
+
+
+def written(us: int, severity: str, place: str, text: str) -> bytes:
+    """A line of the kubelet, so long after the first of November."""
+    day, rest = divmod(us, 86_400_000_000)
+    seconds, micros = divmod(rest, 1_000_000)
+    clock = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+    head = f"Nov {1 + day:2} {clock} {NODE} kubelet[{PIDS['kubelet']}]: {severity}11{1 + day:02} {clock}.{micros:06}"
+    return f"{head}{PIDS['kubelet']:8} {place}] {text}\n".encode()
 
 
 def counts(count: int) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Realistic logs of nodes under pressure, as hypothesis strategies: what kubelets write, with noise, restarts, silence and disorder.
+"""Realistic logs of nodes in trouble, as hypothesis strategies: what kubelets write, with noise, restarts, silence and disorder.
 
 A log is a list of Lines in the order in which they came. Their times differ by at least a microsecond, so that only one order of
 them is the order of time.
@@ -12,6 +12,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from hypothesis import strategies as st
+
+from tests import words
+from tests.words import BACK_OFFS, Pod, Said
 
 NOW = datetime(2018, 3, 1)
 START = datetime(2017, 10, 16, 9, 50, 55, 56703)
@@ -136,6 +139,19 @@ CONFIGS = st.sampled_from(
     ]
 )
 RECORDS = ("NodeHasDiskPressure", "NodeHasNoDiskPressure", "NodeHasInsufficientMemory", "NodeHasSufficientMemory", "NodeReady")
+# A master's own components; most trouble is the API server's.
+COMPONENTS = st.sampled_from(["kube-apiserver"] * 4 + ["etcd", "kube-scheduler"])
+# A static pod whose manifest was changed has another id.
+DIGESTS = st.sampled_from(["2c1e63b8c5a1d8f7a1d0c6f0b4e9a275"] * 4 + ["7b90a1de55c3f1b26b4f5f1a3e0c9d48"])
+SERVER = "10.0.0.1:6443"
+OUTPUTS = st.sampled_from(
+    [
+        "HTTP probe failed with statuscode: 401",
+        "HTTP probe failed with statuscode: 500",
+        f"Get https://{SERVER}/healthz: dial tcp {SERVER}: getsockopt: connection refused",
+    ]
+)
+ERRORS = st.sampled_from([f"dial tcp {SERVER}: connect: connection refused", "x509: certificate has expired or is not yet valid"])
 RESOURCES = st.sampled_from(["nodefs", "nodefs", "imagefs", "memory", "ephemeral-storage", "inodes"])
 
 
@@ -152,8 +168,14 @@ class _Node:
         self.at += timedelta(seconds=seconds)
 
     def say(self, kind: str, **what: Any) -> None:
+        self.write(body(kind, self.glog, node=self.name, **what))
+
+    def tell(self, said: Said) -> None:
+        self.write(said.written(self.glog))
+
+    def write(self, said: tuple[str, str, str]) -> None:
         self.at += timedelta(microseconds=self.draw(st.integers(1, 900_000)))
-        self.lines.append(kubelet_line(self.at, self.name, self.pid, body(kind, self.glog, node=self.name, **what), self.precise))
+        self.lines.append(kubelet_line(self.at, self.name, self.pid, said, self.precise))
 
     def episode(self) -> None:
         draw, resource = self.draw, self.draw(RESOURCES)
@@ -182,6 +204,47 @@ class _Node:
         elif end == "cleared":
             self.wait(draw(st.sampled_from([3, 40, 300])))
             self.say("recorded", event="NodeHasSufficientMemory" if resource == "memory" else "NodeHasNoDiskPressure")
+
+    def loop(self) -> None:
+        """A component of the control plane fails its probe, is killed and started again; any of it may not be told."""
+        draw, component = self.draw, self.draw(COMPONENTS)
+        pod = Pod("kube-system", f"{component}-{self.name}", draw(DIGESTS), component)
+        for _ in range(draw(st.integers(0, 4))):
+            container = f"{draw(st.integers(0, 3))}c0ffee"
+            probe = words.probe_failed(pod, draw(st.sampled_from(["Liveness"] * 4 + ["Readiness", "Startup"])), draw(OUTPUTS))
+            self.perhaps(words.pleg(pod, "ContainerStarted", container))
+            self.wait(draw(st.sampled_from([0.5, 15, 30])))
+            for _ in range(draw(st.integers(0, 3))):
+                self.tell(probe)
+                self.wait(draw(st.sampled_from([10, 10, 44.5, 50])))
+            self.perhaps(words.unhealthy(pod, container))
+            self.perhaps(words.killing(pod, container))
+            self.perhaps(words.pleg(pod, "ContainerDied", container))
+            self.follow()
+            if draw(st.booleans()):
+                held = words.held_back(pod, draw(st.sampled_from(BACK_OFFS)))
+                for _ in range(draw(st.integers(1, 2))):
+                    self.tell(held)
+                    self.wait(draw(st.sampled_from([1, 12, 70])))
+            self.wait(draw(st.sampled_from([0, 1, 200])))
+        self.follow()
+
+    def perhaps(self, said: Said) -> None:
+        if self.draw(st.booleans()):
+            self.tell(said)
+
+    def follow(self) -> None:
+        """What the kubelet says while it does not reach the API server."""
+        for _ in range(self.draw(st.integers(0, 3))):
+            error = self.draw(ERRORS)
+            follows = (
+                words.list_failed("Service", SERVER, error),
+                words.lease_failed(self.name, SERVER, error),
+                words.node_unknown(self.name),
+                words.status_given_up(),
+            )
+            self.tell(self.draw(st.sampled_from(follows)))
+            self.wait(self.draw(st.sampled_from([0, 1, 7])))
 
     def restart(self) -> None:
         self.pid += 1
@@ -229,7 +292,9 @@ class _Node:
 def node_logs(draw: Any, name: str = "n1", start: datetime = START, most: int = 7) -> list[Line]:
     """The log of one node in the order of time."""
     node = _Node(draw, name, start)
-    parts = st.sampled_from([node.episode] * 4 + [node.noise, node.silence] * 2 + [node.restart, node.sparse, node.any])
+    parts = st.sampled_from(
+        [node.episode] * 3 + [node.loop] * 3 + [node.noise, node.silence] * 2 + [node.restart, node.sparse, node.any]
+    )
     for part in draw(st.lists(parts, min_size=1, max_size=most)):
         part()
     return node.lines
@@ -287,6 +352,7 @@ def listings(draw: Any) -> str:
                     status,
                     "Filesystem Size Used Avail Use% Mounted on\n/dev/sda1       5.8G  5.1G  448M   92% /\n/dev/sdb1        99G  5.2G   89G    6% /data\n",
                     "  9d        51m        49428    kubelet, n1            Warning        EvictionThresholdMet    Attempting to reclaim nodefs\n",
+                    "    Liveness:       http-get https://127.0.0.1:6443/healthz delay=15s timeout=15s period=10s #success=1 #failure=8\n",
                     "root     13640     1  4 10:25 ?        00:17:25 /usr/bin/kubelet --cadvisor-port=0\n",
                     "I1016 09:50:56.000001   17144 eviction_manager.go:331] eviction manager: attempting to reclaim nodefs\n",
                     # A line without a header goes on with the record before, which then is no eviction any more.

@@ -80,6 +80,7 @@ class Watch(msgspec.Struct, frozen=True, gc=False):
     up_us: int | None = None
     down_us: int | None = None  # None: it runs
     stopped: bool = False  # it is down, and no probe did it
+    stopped_us: int | None = None  # when that was the last time
     grace_s: float = 30.0
     back_off_s: float | None = None
     failed_us: int | None = None  # the last failed probe since it runs
@@ -100,6 +101,7 @@ class ControlPlane(msgspec.Struct, frozen=True, gc=False):
     probes: tuple[Probe, ...] = ()
     denials: tuple[Evidence, ...] = ()
     listed: tuple[Listed, ...] = ()
+    unknown: tuple[str, ...] = ()  # containers that were killed, of which only the id is known
 
     def told(self, event: Event) -> ControlPlane:
         """With what an event says that is no sign itself."""
@@ -119,6 +121,10 @@ class ControlPlane(msgspec.Struct, frozen=True, gc=False):
             kubelet = self.kubelet.told(event)
             return self if kubelet is self.kubelet else msgspec.structs.replace(self, kubelet=kubelet)
         return self
+
+    def killed(self, event: ContainerKilled) -> ControlPlane:
+        """With a container of which no one knows yet whose it is: its end will tell."""
+        return msgspec.structs.replace(self, unknown=(*self.unknown, event.container_id or "")[-_KEPT:])
 
     def watch(self, key: str) -> Watch | None:
         for one in self.watches:

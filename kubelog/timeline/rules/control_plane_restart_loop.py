@@ -60,6 +60,8 @@ from kubelog.timeline.rules.node_pressure_words import dropped_lines, lost
 
 # So long after it is up again clients may still complain: they wait ever longer between two tries.
 _CATCHING_UP_US: Final = 120_000_000
+# What was stopped for longer than this is not on its way back: its new image would have been pulled.
+_UPGRADE_US: Final = 600_000_000
 _FOLLOWS: Final[dict[type[Event], str]] = {
     ApiConnectionFailed: "Follows from it: requests to the API server do not get through",
     NodeNotFound: "Follows from it: the kubelet, which cannot ask the API server, does not find its own node",
@@ -180,6 +182,8 @@ class ControlPlaneRestartLoop(Rule):
             watch = watch_of(state.memory, event.pod, None, node)
         elif isinstance(event, ContainerKilled) and event.pod is None:
             watch = watch_of_id(state.memory, event)
+            if watch is None:
+                return msgspec.structs.replace(state, memory=state.memory.killed(event))
         else:
             watch = watch_of(state.memory, event.pod, event.container, node)
         if watch is None:
@@ -188,17 +192,23 @@ class ControlPlaneRestartLoop(Rule):
         if isinstance(event, ContainerDied) and is_stale(state.memory, watch, event, us):
             return state
         again = watch.down_us is None or has_lived(watch, event, us)
-        if again and isinstance(event, ContainerKilled) and not self._is_failing(watch, state.memory, us):
+        is_kill = isinstance(event, ContainerKilled) or (
+            isinstance(event, ContainerDied) and event.container_id in state.memory.unknown
+        )
+        if again and is_kill and not self._is_failing(watch, state.memory, us):
             return self._stopped(state, watch, event, us)
         stopped = watch.stopped and not again
         watch = gone_down(watch, event, us, again, stopped)
         if stopped:
             return _with(state, watch)
         case = _open(state, watch)
-        source = _elder(state, watch) if case is None and not (watch.run and is_denied(watch.run)) else None
-        if source is not None:
-            state = _with(state, msgspec.structs.replace(watch, run=None))
-            return state.put(source.said(event, f"Follows from it: {watch.component} {_OTHERS[type(event)]}", watch.component))
+        if case is None and not (watch.run and is_denied(watch.run)):
+            source = _elder(state, watch)
+            alone = _with(state, msgspec.structs.replace(watch, run=None))
+            if source is not None:
+                return alone.put(source.said(event, f"Follows from it: {watch.component} {_OTHERS[type(event)]}", watch.component))
+            if _is_upgraded(state, watch, us):
+                return alone
         text, held = _SAID[type(event)], isinstance(event, ContainerBackOff)
         if case is not None:
             case = case.goes_on(event, text, critical=held or (again and case.episodes > 0), pods=_new(case, watch.pod))
@@ -223,10 +233,10 @@ class ControlPlaneRestartLoop(Rule):
         state = _with(state, msgspec.structs.replace(watch, run=None))
         return state.put(_joined(case, run, watch))
 
-    def _stopped(self, state: State, watch: Watch, event: ContainerKilled, us: int) -> State:
+    def _stopped(self, state: State, watch: Watch, event: Event, us: int) -> State:
         """The kubelet stops a container of which no probe failed: its pod was changed or removed."""
         case = _open(state, watch)
-        watch = msgspec.structs.replace(watch, down_us=us, stopped=True, grace_s=event.grace_s or 30.0, back_off_s=None)
+        watch = msgspec.structs.replace(gone_down(watch, event, us, again=True, stopped=True), stopped_us=us)
         if case is None:
             kills = watch.run is not None and "kills" in watch.run.marks
             return _with(state, watch if kills else msgspec.structs.replace(watch, run=None))
@@ -334,6 +344,17 @@ def _elder(state: State, watch: Watch) -> Case | None:
     ranks = {case.key: RANKS[one.component] for case in state.cases if case.is_open and (one := memory.watch(case.key)) is not None}
     key = min(ranks, key=lambda key: (ranks[key], key), default=None)
     return state.latest(key) if key is not None and ranks[key] < RANKS[watch.component] else None
+
+
+def _is_upgraded(state: State, watch: Watch, us: int) -> bool:
+    """Whether what a component cannot do without was stopped by no probe: until that is back it ends too, once or twice."""
+    memory: ControlPlane = state.memory
+    for one in memory.watches:
+        if one.stopped_us is None or RANKS[one.component] >= RANKS[watch.component]:
+            continue
+        if us - one.stopped_us < _UPGRADE_US if one.stopped else us - (one.up_us or one.stopped_us) < _CATCHING_UP_US:
+            return True
+    return False
 
 
 def _source(state: State, event: Event) -> Case | None:
