@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from kubelog.ingest.block import NONE, VERDICTS, Block, text
@@ -22,14 +22,16 @@ _YEAR = 366 * DAY
 class Feed:
     """Blocks → the events that the rules ask for, each with how far its node's records had come.
 
-    A line that names no node is of the node of the line before, unless `node` is fixed. The leaf goes over the rows; what is
+    `wanted` are the kinds; as a mapping, with texts of which a record must hold one, where there are any. A line that names no node
+    is of the node of the line before, unless `node` is fixed. The leaf goes over the rows; what is
     done here is done for each event, and for each run of a node's records.
     """
 
     def __init__(
-        self, wanted: frozenset[str], where: Filter, node: str | None = None, *, fixed: bool = False, leaf: Any = Listener
+        self, wanted: Collection[str], where: Filter, node: str | None = None, *, fixed: bool = False, leaf: Any = Listener
     ) -> None:
-        self.wanted, self.where, self.node, self.fixed, self.leaf = wanted, where, node, fixed, leaf
+        self.wanted: Mapping[str, tuple[bytes, ...]] = wanted if isinstance(wanted, Mapping) else dict.fromkeys(wanted, ())
+        self.where, self.node, self.fixed, self.leaf = where, node, fixed, leaf
         self.heard: dict[str | None, Heard] = {}
         self.verdicts: Counter[str] = Counter()
         self.moment: int | None = None  # of the line before, where no year is known
@@ -37,11 +39,13 @@ class Feed:
         self.booting: set[str | None] = set()  # the nodes that said of a boot, but no time since
         self.filters = bool(where)
         self._kinds: array[int] | None = None  # of each wording, whether its event is wanted
+        self._texts: list[tuple[bytes, ...]] = []  # and which texts its record must hold
 
     def fork(self) -> Feed:
         """A copy that may run ahead, but for the verdicts."""
         copied = Feed(self.wanted, self.where, self.node, fixed=self.fixed, leaf=self.leaf)
-        copied.heard, copied.moment, copied.turned, copied._kinds = self.heard.copy(), self.moment, self.turned, self._kinds
+        copied.heard, copied.moment, copied.turned = self.heard.copy(), self.moment, self.turned
+        copied._kinds, copied._texts = self._kinds, self._texts
         copied.booting = self.booting.copy()
         return copied
 
@@ -57,11 +61,14 @@ class Feed:
                 self.verdicts[verdict] += count
         if self._kinds is None:
             self._kinds = array("b", [entry.event in self.wanted for entry in maker.table.entries])
+            self._texts = [self.wanted.get(entry.event, ()) for entry in maker.table.entries]
         listener = self.leaf(block, self._kinds, GAP_US, LATE_US, _YEAR, BACK, AHEAD)
         nodes = _Nodes(self, listener, [text(name) for name in block.nodes.values(block.data)])
         row = listener.read(0)
         while row < rows:
-            if listener.asked:
+            if listener.asked and not _holds(block, row, self._texts[block.kind[row]]):
+                row += 1
+            elif listener.asked:
                 maker.node = nodes.names[listener.node]
                 if not self.filters or self.where.admits(maker.record(block, row)):
                     made = maker.event(block, row, listener.shift, nodes.asked)
@@ -169,6 +176,14 @@ class _Nodes:
         self.run_us = self.run_us + array("q", [NONE if heard is None else _begin(heard)])
         self.leaf.us, self.leaf.run_us = self.us, self.run_us
         return number
+
+
+def _holds(block: Block, row: int, texts: tuple[bytes, ...]) -> bool:
+    """Whether a record's body holds one of these texts; where there are none, it does."""
+    if not texts:
+        return True
+    b, start, _, stop = block.body(row)
+    return any(b.find(text, start, stop) >= 0 for text in texts)
 
 
 def _begin(heard: Heard) -> int:

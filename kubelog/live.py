@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -36,7 +36,7 @@ def stream(
 class LiveReader:
     """Pieces of one input → events at once: those of records that are complete, and those of records that may still grow."""
 
-    def __init__(self, log: Log, source: Source, wanted: frozenset[str] | None) -> None:
+    def __init__(self, log: Log, source: Source, wanted: Collection[str] | None) -> None:
         self.reader = log.reader(source)
         self.maker = log.maker(self.reader.clock)
         every = frozenset(entry.event for entry in log.engine.table.entries)

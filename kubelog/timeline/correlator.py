@@ -26,8 +26,20 @@ from kubelog.timeline.registry import rules
 from kubelog.timeline.rules import Rule, State
 
 RULES: Final[tuple[Rule, ...]] = rules()
-# The kinds that any rule asks for: no others need to become objects.
-WANTED: Final[frozenset[str]] = frozenset().union(*(rule.kinds for rule in RULES))
+
+
+def _wanted(rules: Iterable[Rule]) -> dict[str, tuple[bytes, ...]]:
+    found: dict[str, tuple[bytes, ...]] = {}
+    for rule in rules:
+        for kind in rule.kinds:
+            texts = rule.about.get(kind, ())
+            known = found.get(kind, texts)
+            found[kind] = tuple(dict.fromkeys((*known, *texts))) if known and texts else ()
+    return found
+
+
+# The kinds that any rule asks for: no others need to become objects. With each, texts of which a record must hold one, if any.
+WANTED: Final[Mapping[str, tuple[bytes, ...]]] = _wanted(RULES)
 WINDOW_S: Final = 30.0
 # A window never holds more events than this, however many came in its 30 s.
 MAX_WINDOW: Final = 1000
@@ -299,12 +311,12 @@ class Correlator:
 
     def take(self, event: Event) -> None:
         """Take one event without telling: `tell` tells of all that were taken since."""
-        kind, node = type(event), event.seen.node
+        kind, node, heard = type(event), event.seen.node, event.seen.heard
         for machine in self._machines.get(node) or self._of(node):
             if kind.__name__ in machine.rule.kinds or kind is Event:
                 machine.take(event)
-            else:
-                machine.hear(event.seen.heard)
+            elif machine.heard is not heard:
+                machine.hear(heard)
 
     def advance(self, node: str | None, heard: Heard) -> list[Change]:
         """The records of a node have come so far, though none of them is an event that a rule asks for."""

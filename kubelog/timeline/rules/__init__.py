@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import msgspec
@@ -124,6 +124,8 @@ class Rule:
     extends: ClassVar[frozenset[type[Event] | str]] = frozenset()
     closes: ClassVar[frozenset[type[Event] | str]] = frozenset()
     kinds: ClassVar[frozenset[str]]  # the events it asks for
+    # By kind, texts of which a record must hold one to concern the rule: what holds none is not even made an event.
+    about: ClassVar[Mapping[str, tuple[bytes, ...]]] = {}
     quiet_us: ClassVar[int] = 600_000_000  # so long without a sign, in a log that goes on, ends an episode
     reopen_us: ClassVar[int] = 1_800_000_000  # so soon a new sign opens the same incident again
     memory: ClassVar[type[msgspec.Struct]] = Nothing  # what it knows of a node beside the cases: saved with the state

@@ -9,6 +9,7 @@ on, while the container is down or has just come up.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar, Final
 
 import msgspec
@@ -96,6 +97,11 @@ class ControlPlaneRestartLoop(Rule):
 
     kind = "ControlPlaneRestartLoop"
     kinds: ClassVar[frozenset[str]] = frozenset(cls.__name__ for part in (_SAID, _FOLLOWS, _TELLING) for cls in part)
+    # The names of its pods begin so.
+    about: ClassVar[Mapping[str, tuple[bytes, ...]]] = dict.fromkeys(
+        ("ProbeFailed", "ContainerUnhealthy", "ContainerDied", "ContainerBackOff", "ContainerStarted"),
+        tuple(f"{component}-".encode() for component in RANKS),
+    )
     # The kubelet holds a container back for up to 5 min, and forgets its back-off when it has run for 10: a loop says something
     # sooner than every 15 min, what is more seldom is none.
     quiet_us = 900_000_000

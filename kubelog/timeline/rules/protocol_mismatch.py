@@ -35,6 +35,14 @@ _SAID = re.compile(
     r"|(?P<refused>[Cc]lient sent an HTTP request to an HTTPS server|oversized record received with length 21536\b)"
     r"|(?P<record>first record does not look like a TLS handshake)"
 )
+# A record that says it holds one of these.
+_PARTS: Final = (
+    b"malformed HTTP response",
+    b"HTTP response to HTTPS",
+    b"oversized record",
+    b"HTTP request to an HTTPS",
+    b"look like a TLS",
+)
 # What the answer begins with: a TLS alert, HTTP/2's settings.
 _ALERT = re.compile(r"\\+x15\\+x03")
 _SETTINGS = re.compile(r"\\+x00\\+x00(?:\\+x[0-9a-f]{2}|\\*.)\\+x04\\+x00")
@@ -111,6 +119,7 @@ class ProtocolMismatch(Rule):
     kind = "ProtocolMismatch"
     opens = extends = frozenset(_WORDS)
     kinds: ClassVar[frozenset[str]] = frozenset((*_WORDS, "ProxyTargetShown"))
+    about: ClassVar[Mapping[str, tuple[bytes, ...]]] = dict.fromkeys(_WORDS, _PARTS)
     # Pulls are tried again every 5 min at last: three of them without a word. What else says it does so within a minute.
     quiet_us: ClassVar[int] = 900_000_000
     memory = Pasted
