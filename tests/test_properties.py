@@ -467,12 +467,6 @@ CHECKS = {
     "ping": "ping", "log": "log", "etcd": "etcd", "kms": "kms-provider", "informers": "informer-sync", "hook": "poststarthook/",
     "services": "autoregister-completion", "shutdown": "shutdown", "syncloop": "syncloop",
 }  # fmt: skip
-# The beginnings of a kubelet's last words, in the same way.
-LAST_WORDS = {
-    "unknown_flag": "unknown flag: ", "shorthand": "unknown shorthand flag: ", "undefined": "flag provided but not defined: ",
-    "command": "unknown command: ", "client_ca": "unable to load client CA file ", "locked": "cannot set feature gate ",
-    "feature": "unrecognized feature gate: ", "key": "unrecognized key: ", "address": "listen tcp ",
-}  # fmt: skip
 # Holes that are no fields: as written, and the fields that they make. Those of tables and listings stand in their samples.
 RAW_VALUES: dict[tuple[str, str], Any] = {
     ("NodeConditionChanged", "state"): st.sampled_from(sorted(CONDITIONS)).map(
@@ -503,10 +497,6 @@ RAW_VALUES: dict[tuple[str, str], Any] = {
     **{
         ("HealthCheckFailed", hole): words.map(lambda word, begin=begin: (word, {"check": begin + word}))  # type: ignore[misc]
         for hole, begin in CHECKS.items()
-    },
-    **{
-        ("KubeletFailed", hole): words.map(lambda word, begin=begin: (word, {"error": begin + word}))  # type: ignore[misc]
-        for hole, begin in LAST_WORDS.items()
     },
     ("ProtocolMismatchSeen", "answer"): words.map(lambda word: (word, {"error": f'malformed HTTP response "{word}"'})),
     ("ProtocolMismatchSeen", "request"): st.just(("http://10.1.2.3:8443/: ", {"endpoint": "10.1.2.3:8443"})),

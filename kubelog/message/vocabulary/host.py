@@ -28,33 +28,53 @@ class UnitStopped(Event, frozen=True, gc=False, kw_only=True):
     unit: str | None = None
 
 
-class UnitStopping(Event, frozen=True, gc=False, kw_only=True):
-    """systemd stops a unit, as it was asked to: of a unit that it starts again by itself it only says that it stopped."""
-
-    unit: str | None = None
-
-
-class UnitExited(Event, frozen=True, gc=False, kw_only=True):
-    """A unit's main process ended, and not as it should: `code` is exited, killed or dumped, `status` `1/FAILURE` or `9/KILL`."""
-
-    unit: str | None = None
-    code: str | None = None
-    status: str | None = None
-
-
 class UnitFailed(Event, frozen=True, gc=False, kw_only=True):
-    """A unit failed; where `result` is `start-limit-hit`, it is not started again."""
+    """A unit's process ended with an error."""
 
     unit: str | None = None
     result: str | None = None
     restarts: int | None = None
 
 
+class UnitStopping(Event, frozen=True, gc=False, kw_only=True):
+    """systemd was asked to stop a unit: an operator, or the host that shuts down."""
+
+    unit: str | None = None
+
+
+class UnitDeactivated(Event, frozen=True, gc=False, kw_only=True):
+    """A unit's process ended without an error."""
+
+    unit: str | None = None
+
+
+class UnitExited(Event, frozen=True, gc=False, kw_only=True):
+    """A unit's process ended: `code` exited, killed or dumped; `status` the exit code or signal, `status_name` systemd's name."""
+
+    unit: str | None = None
+    code: str | None = None
+    status: int | None = None
+    status_name: str | None = None
+
+
 class UnitRestartScheduled(Event, frozen=True, gc=False, kw_only=True):
-    """systemd will start a unit again; `restarts` is how often it has, where it says so (systemd 235 and later)."""
+    """systemd is about to start a unit again that ended; `restarts` is its counter (systemd 235 and later)."""
 
     unit: str | None = None
     restarts: int | None = None
+
+
+class UnitStartLimitHit(Event, frozen=True, gc=False, kw_only=True):
+    """A unit ended so often that systemd starts it no more."""
+
+    unit: str | None = None
+
+
+class UnitResourcesConsumed(Event, frozen=True, gc=False, kw_only=True):
+    """What a unit that ended had used, as systemd writes it (`1min 2.345s`)."""
+
+    unit: str | None = None
+    cpu_time: str | None = None
 
 
 class JournalSuppressed(Event, frozen=True, gc=False, kw_only=True):

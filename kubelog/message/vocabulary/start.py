@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 from kubelog.message.vocabulary import threshold
 from kubelog.message.vocabulary.event import Event
@@ -160,31 +160,24 @@ class ApiServerWatchStarted(Event, frozen=True, gc=False, kw_only=True):
     """The kubelet begins to watch the API server for its pods."""
 
 
-# Beginnings of last words that are a text of their own, by the hole that stands behind them.
-_LAST_WORDS: Final = {
-    "unknown_flag": "unknown flag: ", "shorthand": "unknown shorthand flag: ", "undefined": "flag provided but not defined: ",
-    "command": "unknown command: ", "client_ca": "unable to load client CA file ", "locked": "cannot set feature gate ",
-    "feature": "unrecognized feature gate: ", "key": "unrecognized key: ", "address": "listen tcp ",
-}  # fmt: skip
-
-
 class KubeletFailed(Event, frozen=True, gc=False, kw_only=True):
-    """A kubelet gives up: its last words."""
+    """The kubelet's last words: the error for which it ends; `cause` where the wording alone says what it is about."""
 
     error: str | None = None
-
-    raw: ClassVar[Mapping[str, str]] = types.MappingProxyType(dict.fromkeys(_LAST_WORDS, "text"))
-    derived = frozenset(("error",))
+    cause: str | None = None
 
     @classmethod
     def derive(cls, holes: dict[str, Any]) -> dict[str, Any]:
-        said = next((begin + str(holes[name]) for name, begin in _LAST_WORDS.items() if name in holes), None)
-        error = holes.get("error", said)
-        # Behind a fatal line stand the stacks of all goroutines.
-        return {"error": error.partition("\ngoroutine ")[0] if isinstance(error, str) else error}
+        """Without the stacks of all goroutines, which Fatal writes behind it."""
+        return holes | {"error": holes["error"].partition("\ngoroutine ")[0]} if holes.get("error") else holes
 
 
 class PanicObserved(Event, frozen=True, gc=False, kw_only=True):
-    """A process panics: Go's runtime says why before it dies."""
+    """A goroutine panicked; where nothing catches it, the program ends."""
 
     message: str | None = None
+
+    @classmethod
+    def derive(cls, holes: dict[str, Any]) -> dict[str, Any]:
+        """Without the stack behind it."""
+        return holes | {"message": holes["message"].partition("\n")[0]} if holes.get("message") else holes

@@ -1,8 +1,9 @@
-"""KubeletRestartLoop: a kubelet ends with an error soon after its start, and is started again, again and again.
+"""KubeletRestartLoop: the kubelet ends with an error and is started again, again and again.
 
-One case a node. An episode is a run that failed, however many lines tell of its end: the kubelet's last words, systemd's three. The
-first failed run is remembered; the second within ten minutes makes an incident of both, and so does systemd where it gives up. What
-an operator stops, or a boot ends, has not failed.
+One case a node. A run of the kubelet ends in several lines (its last words, three or four of systemd): they are one failed run, and
+episodes count those. The first failed run is remembered; a case opens with it once there is a second one within ten minutes, once
+systemd's restart counter says that there were others before the log, or once systemd gives up. It closes when the kubelet has run
+for five minutes, or when somebody stops it. A kubelet that is stopped and started by an operator, or by a reboot, has not failed.
 """
 
 from __future__ import annotations
@@ -23,216 +24,242 @@ from kubelog.message.vocabulary import (
     UnitFailed,
     UnitRestartScheduled,
     UnitStarted,
+    UnitStartLimitHit,
+    UnitStopped,
     UnitStopping,
 )
 from kubelog.timeline.case import Case
-from kubelog.timeline.incident import Evidence, Gap, evidence, instant
-from kubelog.timeline.kubelet import TELLING, Kubelet
+from kubelog.timeline.incident import Gap, Instant, evidence, instant
+from kubelog.timeline.kubelet import TELLING
 from kubelog.timeline.rules import Explanation, Rule, State
-from kubelog.timeline.rules.kubelet_restart_words import STEPS, cause_of, explain
+from kubelog.timeline.rules.kubelet_restart_words import CAUSES, Said, Starts, cause_of, explain, of_exit
 from kubelog.timeline.rules.node_pressure_words import dropped_lines, lost
 
-KEY: Final = "kubelet"
-# What is said of one end lies closer together; the quickest restart (RestartSec=) is later than that.
-_ONE_END_US: Final = 90_000
-_SECOND_US: Final = 1_000_000
-# Runs that end further apart are no loop.
+_UNIT: Final = "kubelet"
+_KEY: Final = _UNIT
+# Who writes the kubelet's own lines; None: no envelope says it.
+_PROGRAMS: Final = (None, "kubelet", "hyperkube")
+# Two failed runs that lie further apart are no loop.
 _APART_US: Final = 600_000_000
-# So long after systemd was asked to stop it, its end is no failure.
-_STOPPING_US: Final = 120_000_000
-# Ends that are none: systemd counts these as clean.
-_CLEAN: Final = ("0/SUCCESS", "1/HUP", "2/INT", "13/PIPE", "15/TERM")
-_ENDS: Final = (KubeletFailed, PanicObserved, UnitExited, UnitFailed, UnitRestartScheduled)
-
-
-class Words(msgspec.Struct, frozen=True, gc=False):
-    """A kubelet's last words of one cause, the latest."""
-
-    cause: str
-    error: str
-    evidence: tuple[Evidence, ...]
-
-
-class Runs(msgspec.Struct, frozen=True, gc=False):
-    """What is known of the kubelet's runs on a node; never changed in place."""
-
-    kubelet: Kubelet = msgspec.field(default_factory=Kubelet)
-    first: Case | None = None  # a failed run that may be the first of a loop
-    end_us: int | None = None  # when the last run failed; None where one runs that was seen to start, or nothing is known
-    said: tuple[str, ...] = ()  # the kinds of events that told of that end
-    pids: tuple[int, ...] = ()  # the processes that told of their end last
-    cause: str | None = None  # of that end
-    stopping_us: int | None = None  # when systemd was asked to stop it
-    stopped_us: int | None = None  # the last time that this was so, and that it was started since
-    restarts: int | None = None  # systemd's counter
-    counted: Evidence | None = None
-    words: tuple[Words, ...] = ()  # by cause
-
-    def replace(self, **what: object) -> Runs:
-        return msgspec.structs.replace(self, **what)
+# A kubelet that ran so long before it failed was well: what systemd counted was before.
+_WELL_US: Final = 300_000_000
+# The lines of one end lie closer together: systemd waits 90 s before it kills.
+_ONE_END_US: Final = 100_000_000
+# Last words of one process that lie closer together are one.
+_ONE_SAYING_US: Final = 2_000_000
+# So many failed runs are more than a runtime or an API server that comes up late.
+_MANY: Final = 3
+_TEXTS: Final[dict[type[Event], str]] = {
+    UnitExited: "The kubelet's process ends",
+    UnitFailed: "systemd: the kubelet has failed",
+    UnitRestartScheduled: "systemd is about to start the kubelet again",
+    UnitStartLimitHit: "systemd gives up: the kubelet failed too often, and is started no more",
+}
+_TELLING: Final[tuple[type[Event], ...]] = (
+    KubeletFailed, PanicObserved, UnitStarted, UnitStopping, UnitStopped, NodeConfig, KubeletVersion, BootChanged,
+    JournalSuppressed,
+)  # fmt: skip
 
 
 class KubeletRestartLoop(Rule):
     """See the module."""
 
     kind = "KubeletRestartLoop"
-    opens = extends = frozenset(_ENDS)
-    kinds: ClassVar[frozenset[str]] = frozenset(
-        cls.__name__ for cls in (*_ENDS, UnitStarted, UnitStopping, BootChanged, KubeletVersion, NodeConfig, JournalSuppressed)
-    )
-    quiet_us = _APART_US
+    kinds: ClassVar[frozenset[str]] = frozenset(cls.__name__ for part in (_TEXTS, _TELLING) for cls in part)
+    # Five minutes of a run, and what systemd waits before it: RestartSec is 10 s in kubeadm's unit.
+    quiet_us = 330_000_000
     reopen_us = 1_800_000_000
-    memory = Runs
+    memory = Starts
 
     def apply(self, state: State, event: Event, node: str | None) -> State:
-        memory: Runs = state.memory
-        if type(event) in TELLING and memory.kubelet.told(event) is not memory.kubelet:
-            memory = memory.replace(kubelet=memory.kubelet.told(event))
-            state = msgspec.structs.replace(state, memory=memory)
-        us = event.seen.time_us
-        if isinstance(event, BootChanged):
-            return msgspec.structs.replace(state, memory=memory.replace(end_us=None, said=(), stopping_us=None))
-        if us is None or not _is_kubelet(event):
-            return state
-        if isinstance(event, _ENDS):
-            return self._ended(state, event, us)
+        memory: Starts = state.memory
+        if type(event) in TELLING:
+            kubelet = memory.kubelet.told(event)
+            if kubelet is not memory.kubelet:
+                state = _with(state, msgspec.structs.replace(memory, kubelet=kubelet))
         match event:
-            case UnitStopping():
-                state = msgspec.structs.replace(state, memory=memory.replace(stopping_us=us, end_us=None, said=()))
-                case = state.latest(KEY)
-                return state if case is None or not case.is_open else state.put(case.said(event, STEPS["UnitStopping"]))
-            case UnitStarted() if event.seen.unit is not None:
-                return self._started(state, event, us)
-            # systemd's lines may tell whole seconds only: what the kubelet said in that second stands behind them.
-            case KubeletVersion() if memory.end_us is None or us - memory.end_us > _SECOND_US:
-                return self._started(state, event, us)
+            case KubeletFailed(error=error, cause=cause) if event.seen.unit in _PROGRAMS:
+                known = cause if cause in CAUSES else cause_of(error or "")
+                return self._said(state, event, Said(known, error or "", evidence(event)))
+            case PanicObserved(message=message) if event.seen.unit in _PROGRAMS and event.seen.severity is None:
+                # With a header it was caught: Go's own words end the program.
+                return self._said(state, event, Said("panic", message or "", evidence(event)))
+            case UnitExited(unit="kubelet"):
+                found = of_exit(event)
+                return self._ended(state, event, "exit", None if found is None else Said(found, "", evidence(event)))
+            case UnitFailed(unit="kubelet", result=result):
+                said = Said("oom", "", evidence(event)) if result == "oom-kill" else None
+                return self._ended(state, event, "state" if result is None else "result", said)
+            case UnitRestartScheduled(unit="kubelet", restarts=restarts):
+                return self._ended(state, event, "delay" if restarts is None else "restart", None)
+            case UnitStartLimitHit(unit="kubelet"):
+                return self._ended(state, event, "limit", None)
+            case UnitStarted(unit="kubelet") if event.seen.unit is not None:
+                return self._started(state, event)
+            case NodeConfig() | KubeletVersion() if event.seen.unit in _PROGRAMS and not memory.told_by_systemd:
+                return self._started(state, event)
+            case UnitStopping(unit="kubelet") | UnitStopped(unit="kubelet"):
+                return self._stopped(state, event)
+            case BootChanged():
+                # What ran ended with the host: no failure.
+                return _with(state, msgspec.structs.replace(state.memory, started=None, stopping=None, down=False, scheduled=False))
         return state
-
-    def _started(self, state: State, event: UnitStarted | KubeletVersion, us: int) -> State:
-        memory: Runs = state.memory
-        case, was_down = state.latest(KEY), memory.end_us is not None or memory.stopping_us is not None
-        asked = memory.stopping_us if memory.stopping_us is not None else memory.stopped_us
-        memory = memory.replace(end_us=None, said=(), cause=None, stopping_us=None, stopped_us=asked)
-        state = msgspec.structs.replace(state, memory=memory)
-        if not was_down:
-            return state
-        if case is not None and case.is_open:
-            marks = (
-                {**case.marks, "asked": 1} if asked is not None and case.last is not None and asked >= case.last.us else case.marks
-            )
-            return state.put(case.said(event, STEPS["UnitStarted"], "start").replace(marks=marks))
-        if memory.first is not None:
-            first = memory.first.said(event, STEPS["UnitStarted"], "start")
-            return msgspec.structs.replace(state, memory=memory.replace(first=first))
-        return state
-
-    def _ended(self, state: State, event: Event, us: int) -> State:
-        """A line that tells of a failed run: of one more, or of that of which the line before told."""
-        memory: Runs = state.memory
-        if _is_clean(event) or (memory.stopping_us is not None and us - memory.stopping_us <= _STOPPING_US):
-            return state
-        is_new = _is_new(memory, event, us)
-        cause, error = cause_of(event)
-        known = None if is_new else memory.cause
-        changes: dict[str, object] = {"end_us": us, "stopping_us": None}
-        changes["said"] = (event.kind,) if is_new else tuple(dict.fromkeys((*memory.said, event.kind)))
-        if isinstance(event, KubeletFailed | PanicObserved) and event.seen.pid is not None:
-            changes["pids"] = (*memory.pids, event.seen.pid)[-4:]
-        is_cause = cause is not None and (known is None or (known == "other" and cause != "other"))
-        changes["cause"] = cause if is_cause else known
-        if cause is not None and error:
-            proof = next((one.evidence for one in memory.words if one.cause == cause), ())
-            words = Words(cause, error, (*proof, evidence(event)) if len(proof) < 10 else (*proof[:9], evidence(event)))
-            changes["words"] = (*(one for one in memory.words if one.cause != cause), words)[-16:]
-        if isinstance(event, UnitRestartScheduled) and event.restarts is not None:
-            changes |= {"restarts": event.restarts, "counted": evidence(event)}
-        memory = memory.replace(**changes)
-        state = msgspec.structs.replace(state, memory=memory)
-        case = state.latest(KEY)
-        if case is not None and not self.reopens(case, instant(event.seen)):
-            case = None
-        about, text = _step(event, cause)
-        if case is not None and (case.is_open or is_new):
-            if not case.is_open:
-                case = case.replace(phase=case.phase + 1)
-            case = case.goes_on(event, text, about, critical=case.episodes + is_new > 1)
-            return state.put(_told(case, is_new, cause if is_cause else None, None if is_new else known))
-        first = memory.first
-        if first is None or is_new:
-            begun = first if first is not None and first.last is not None and us - first.last.us <= _APART_US else None
-            one = _told(
-                (begun or Case(KEY, 0, {}, episodes=0)).goes_on(event, text, about), True, cause if is_cause else None, None
-            )
-        else:
-            one = _told(first.goes_on(event, text, about), False, cause if is_cause else None, known)
-        gives_up = isinstance(event, UnitFailed) and event.result == "start-limit-hit"
-        if one.episodes < 2 and not gives_up:
-            return msgspec.structs.replace(state, memory=memory.replace(first=one))
-        state, case = state.begin(KEY, {"unit": "kubelet"})
-        state = msgspec.structs.replace(state, memory=memory.replace(first=None))
-        return state.put(one.replace(number=case.number, subject=case.subject, severity="critical"))
 
     def quiet(self, case: Case) -> Case:
-        """Where the last that was seen is a start, the kubelet has run since."""
-        starts = [
-            step.last for step in case.steps if step.id.startswith(("UnitStarted:", "KubeletVersion:")) and step.last is not None
-        ]
-        last = max(starts, key=lambda one: one.us, default=None)
-        if case.last is None or last is None or last.us < case.last.us:
+        """It runs since its last start; where it was not started again, it does not."""
+        if "stuck" in case.marks:
+            return case
+        starts = [step.last for step in case.steps if ":start-" in step.id and step.last is not None]
+        if "down" in case.marks or not starts:
             return case.close("resolved", "quiet", case.last)
-        return case.close("resolved", "restarted" if "asked" in case.marks else "recovered", last)
+        return case.close("resolved", "recovered", max(starts, key=lambda one: one.us))
 
-    def explain(self, case: Case, memory: Runs, node: str | None) -> Explanation:
-        words = {one.cause: (one.error, one.evidence) for one in memory.words}
-        return explain(case, memory.kubelet, words, memory.restarts, memory.counted, node)
+    def explain(self, case: Case, memory: Starts, node: str | None) -> Explanation:
+        return explain(case, memory, node)
 
-    def gaps(self, case: Case, memory: Runs, node: str | None) -> tuple[Gap, ...]:
+    def gaps(self, case: Case, memory: Starts, node: str | None) -> tuple[Gap, ...]:
         dropped = (Gap(one.begin, one.time, node, "suppressed", dropped_lines(one.count)) for one in lost(case, memory.kubelet))
         return (*super().gaps(case, memory, node), *dropped)
 
+    # The end of a run
 
-def _is_kubelet(event: Event) -> bool:
-    """Whether it is said of the kubelet: by systemd of its unit, or by itself."""
-    if isinstance(event, PanicObserved | KubeletFailed | KubeletVersion):
-        return event.seen.unit in (None, "kubelet", "hyperkube")
-    return getattr(event, "unit", None) == "kubelet"
+    def _said(self, state: State, event: KubeletFailed | PanicObserved, said: Said) -> State:
+        """The kubelet's last words; it may say them twice."""
+        memory: Starts = state.memory
+        us, pid = _us(event, memory), event.seen.pid
+        # In a container its number is 1 in each run.
+        again = memory.fatal_us is not None and pid == memory.fatal_pid and abs(us - memory.fatal_us) < _ONE_SAYING_US
+        down = memory.down or not memory.told_by_systemd
+        memory = msgspec.structs.replace(memory, fatal_us=us, fatal_pid=pid, down=down)
+        return self._ended(_with(state, memory), event, "" if again else "words", said)
+
+    def _ended(self, state: State, event: Event, sort: str, said: Said | None) -> State:
+        """A line of the end of a run; `sort` are those of which each end has one."""
+        memory: Starts = state.memory
+        us = _us(event, memory)
+        if memory.stopping is not None and us - memory.stopping <= _ONE_END_US:
+            return state  # it was asked to
+        if memory.started is not None:
+            memory = msgspec.structs.replace(memory, started=None, was_well=us - memory.started >= _WELL_US)
+        if sort not in ("words", ""):
+            scheduled = isinstance(event, UnitRestartScheduled)
+            memory = msgspec.structs.replace(memory, told_by_systemd=True, down=True, scheduled=scheduled, last_us=us)
+        if isinstance(event, UnitRestartScheduled) and event.restarts is not None:
+            memory = msgspec.structs.replace(memory, counter_evidence=evidence(event))
+        if said is not None:
+            memory = memory.with_said(said)
+        state = _with(state, memory)
+        now, case = instant(event.seen), state.latest(_KEY)
+        if case is not None and self.reopens(case, now):
+            after = _failed(case, event, sort, said, memory)
+            if case.is_open or after.episodes > case.episodes:
+                return state.put(after if case.is_open else after.replace(phase=case.phase))
+            return state.put(case.said(event, _text(event, said), _about(event, said)))
+        run = memory.run
+        if run is None or _is_past(run, now):
+            run = Case(_KEY, 0, {"unit": _UNIT}, episodes=0)
+        run = _failed(run, event, sort, said, memory)
+        counter = (event.restarts or 0) if isinstance(event, UnitRestartScheduled) else 0
+        if run.episodes < 2 and "stuck" not in run.marks and (counter < 2 or memory.was_well):
+            return _with(state, msgspec.structs.replace(memory, run=run))
+        state, begun = state.begin(_KEY, {"unit": _UNIT})
+        return _with(state, msgspec.structs.replace(memory, run=None)).put(run.replace(number=begun.number))
+
+    # Starts and stops
+
+    def _started(self, state: State, event: Event) -> State:
+        memory: Starts = state.memory
+        us, by_systemd = _us(event, memory), isinstance(event, UnitStarted)
+        if not by_systemd and not memory.down and memory.started is not None:
+            return state  # one more line of this start
+        memory = msgspec.structs.replace(
+            memory, started=us, stopping=None, scheduled=False, down=False, was_well=False, last_us=us,
+            told_by_systemd=memory.told_by_systemd or by_systemd,
+        )  # fmt: skip
+        case = state.latest(_KEY)
+        if case is not None and case.is_open:
+            return _with(state, memory).put(_with_start(case, event))
+        if memory.run is not None:
+            memory = msgspec.structs.replace(memory, run=_with_start(memory.run, event))
+        return _with(state, memory)
+
+    def _stopped(self, state: State, event: UnitStopping | UnitStopped) -> State:
+        """An operator stops it. Between two runs systemd says "Stopped" too."""
+        memory: Starts = state.memory
+        if isinstance(event, UnitStopped) and (memory.stopping is not None or not memory.down or memory.scheduled):
+            return state
+        memory = msgspec.structs.replace(
+            memory, stopping=_us(event, memory), started=None, down=False, run=None, told_by_systemd=True
+        )  # fmt: skip
+        state, case = _with(state, memory), state.latest(_KEY)
+        if case is None or not case.is_open:
+            return state
+        case = case.said(event, "The kubelet is stopped, by an operator or with the host", "stop")
+        return state.put(case.close("mitigated", "restarted", instant(event.seen)))
 
 
-def _is_clean(event: Event) -> bool:
-    return isinstance(event, UnitExited) and event.status in _CLEAN
+def _with(state: State, memory: Starts) -> State:
+    return msgspec.structs.replace(state, memory=memory)
 
 
-def _is_new(memory: Runs, event: Event, us: int) -> bool:
-    """Whether it tells of another end than what was said before."""
-    if memory.end_us is None:
-        return True
-    if isinstance(event, KubeletFailed | PanicObserved) and event.seen.pid is not None and memory.pids:
-        if event.seen.pid in memory.pids:
-            return False
-        if any(kind in memory.said for kind in ("KubeletFailed", "PanicObserved")):
-            return True
-    if isinstance(event, UnitFailed) and (event.result == "start-limit-hit" or "UnitRestartScheduled" in memory.said):
-        return False  # it was not even started
-    if event.kind in memory.said and event.kind != "KubeletFailed":
-        return us - memory.end_us > _ONE_END_US
-    return False
+def _us(event: Event, memory: Starts) -> int:
+    """When it was said; without a time, when the last was."""
+    return memory.last_us if event.seen.time_us is None else event.seen.time_us
 
 
-def _told(case: Case, is_new: bool, cause: str | None, instead: str | None) -> Case:
-    """With one more run that failed, and why."""
+def _text(event: Event, said: Said | None) -> str:
+    if said is not None and said.text:
+        return said.step
+    if isinstance(event, UnitExited) and event.status_name is not None:
+        return f"The kubelet's process ends ({event.code}, {event.status}/{event.status_name})"
+    return _TEXTS.get(type(event), "The kubelet ends")
+
+
+def _about(event: Event, said: Said | None) -> str:
+    """What keeps steps of one kind apart: each has its own text."""
+    if isinstance(event, UnitExited) and said is None:
+        return f"{event.code} {event.status_name}"
+    return "" if said is None else said.cause
+
+
+def _failed(case: Case, event: Event, sort: str, said: Said | None, memory: Starts) -> Case:
+    """One more line of a failed run. systemd's lines have seconds, the kubelet's µs, so that they mix: of each sort each run has
+    one, and there were as many runs as the most frequent sort.
+    """
+    phase = case.phase if case.is_open else case.phase + 1
+    case = case.replace(phase=phase).goes_on(event, _text(event, said), _about(event, said))
     marks = dict(case.marks)
-    if cause is not None:
-        if instead is not None:
-            marks[f"cause {instead}"] = marks.get(f"cause {instead}", 0) - 1
-        marks[f"cause {cause}"] = marks.get(f"cause {cause}", 0) + 1
-        marks[f"latest {cause}"] = case.episodes + is_new
-    return case.replace(episodes=case.episodes + is_new, marks=marks)
+    # Where systemd starts it no more, it says once more that it failed.
+    if sort and not ("stuck" in marks and sort in ("result", "state")):
+        marks[f"ends {sort}"] = marks.get(f"ends {sort}", 0) + 1
+        if said is not None:
+            marks[f"cause {said.cause}"] = marks.get(f"cause {said.cause}", 0) + 1
+    if said is not None and said.cause == "oom" and marks.get("cause killed"):
+        marks["cause killed"] -= 1
+    if isinstance(event, UnitRestartScheduled) and event.restarts is not None:
+        marks["counter"] = event.restarts
+    if isinstance(event, UnitStartLimitHit):
+        marks["stuck"] = 1
+    elif sort == "exit":
+        marks.pop("stuck", None)
+    if memory.down:
+        marks["down"] = 1
+    # systemd 219 says that it failed in two lines, 229 in one of them.
+    sorts = ("words", "exit", "result", "restart", "delay")
+    ends = max(1, (marks.get("ends state", 0) + 1) // 2, *(marks.get(f"ends {one}", 0) for one in sorts))
+    if isinstance(event, UnitRestartScheduled) and event.restarts is not None and "earlier" not in marks:
+        marks["earlier"] = max(0, event.restarts - ends)
+    critical = ends >= _MANY or marks.get("counter", 0) >= _MANY or "stuck" in marks
+    return case.replace(marks=marks, episodes=ends, severity="critical" if critical else case.severity)
 
 
-def _step(event: Event, cause: str | None) -> tuple[str, str]:
-    """What keeps its steps apart, and the text of a step."""
-    if isinstance(event, KubeletFailed | PanicObserved):
-        return cause or "", STEPS[cause or "other"]
-    if isinstance(event, UnitFailed) and event.result == "start-limit-hit":
-        return "start-limit-hit", STEPS["start-limit-hit"]
-    return "", STEPS[event.kind]
+def _is_past(run: Case, now: Instant | None) -> bool:
+    return run.last is not None and now is not None and now.us - run.last.us > _APART_US
+
+
+def _with_start(case: Case, event: Event) -> Case:
+    """The step of a start."""
+    text = "The kubelet is started again"
+    # Where systemd had given up, somebody tries again: from here on it must show that it runs.
+    case = case.goes_on(event, text, "start") if "stuck" in case.marks else case.said(event, text, "start")
+    return case.replace(marks={name: one for name, one in case.marks.items() if name not in ("stuck", "down")})

@@ -1,217 +1,246 @@
-"""A case of KubeletRestartLoop in words: why the kubelet does not stay up, since when, is it over, what to do."""
+"""A case of KubeletRestartLoop in words: why the kubelet ends, how often it said the same, is it over, what to do."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Final
 
-from kubelog.message.vocabulary import Event, KubeletFailed, PanicObserved, UnitExited, UnitFailed
+import msgspec
+
+from kubelog.message.vocabulary import UnitExited
 from kubelog.timeline.case import Case
 from kubelog.timeline.incident import Cause, Evidence, Finding, Instant
 from kubelog.timeline.kubelet import Kubelet
 from kubelog.timeline.rules import Explanation
 from kubelog.timeline.rules.node_pressure_words import dropped_lines, lost, plural, when
 
-# What a kubelet's last words hold, by cause; the first that fits.
-_CAUSES: Final = {
-    "swap": ("swap on is not supported",),
-    "cgroup-driver": ("cgroup driver",),
-    "unknown-flag": ("unknown flag", "unknown shorthand flag", "flag provided but not defined", "unknown command"),
-    "feature-gate": ("feature gate", "unrecognized key: "),
-    "port-in-use": ("address already in use",),
-    "certificate": (
-        "x509", "certificate", "client CA file", "tls: ", "bootstrap kubeconfig", "bootstrap-kubeconfig", "bootstrap-kubelet.conf",
-    ),
-    "config-file": (
-        "kubelet config file", "Kubelet config file", "KubeletConfiguration", "strict decoding", "validate kubelet",
-        "invalid configuration",
-    ),
-    "runtime": (
-        "container runtime", "runtime service", "runtime API", "service connection", "containerd", "docker", "crio", "cri-o",
-    ),
-    "cgroups": ("cgroup",),
-    "kubeconfig": ("kubeconfig",),
-}  # fmt: skip
-STEPS: Final = {
-    "swap": "The kubelet gives up: swap is on",
-    "cgroup-driver": "The kubelet gives up: its cgroup driver is not that of the container runtime",
-    "unknown-flag": "The kubelet gives up: it is given a flag that it does not know",
-    "feature-gate": "The kubelet gives up: it is given a feature gate that it does not know or cannot set",
-    "port-in-use": "The kubelet gives up: its port is in use",
-    "certificate": "The kubelet gives up: a certificate cannot be used",
-    "config-file": "The kubelet gives up: its configuration cannot be used",
-    "runtime": "The kubelet gives up: the container runtime does not answer as it must",
-    "cgroups": "The kubelet gives up: it cannot set up its cgroups",
-    "kubeconfig": "The kubelet gives up: its kubeconfig cannot be used",
-    "panic": "The kubelet panics",
-    "other": "The kubelet gives up",
-    "UnitExited": "The kubelet's process ends with an error",
-    "UnitFailed": "systemd: the unit kubelet failed",
-    "start-limit-hit": "systemd does not start it again: it was started too often",
-    "UnitRestartScheduled": "systemd starts the kubelet again by itself",
-    "UnitStarted": "The kubelet is started",
-    "UnitStopping": "The kubelet is stopped by request",
-}
-# What each cause is, in a sentence that goes on with the kubelet's own words.
-_WHY: Final = {
-    "swap": "the host has swap on, and this kubelet does not start with it",
-    "cgroup-driver": "kubelet and container runtime use different cgroup drivers",
+# What an error holds, in small letters → its class. The first that holds decides: what is more exact stands before.
+_CLASSES: Final = (
+    ("swap on is not supported", "swap"),
+    ("cgroup driver", "cgroup-driver"),
+    ("cgroup v1", "cgroup-v1"),
+    ("unknown flag", "unknown-flag"),
+    ("unknown shorthand flag", "unknown-flag"),
+    ("unknown command", "unknown-command"),
+    ("feature gate", "feature-gate"),
+    ("unrecognized key", "feature-gate"),
+    ("address already in use", "port-in-use"),
+    ("client ca file", "certificate"),
+    ("x509", "certificate"),
+    ("certificate", "certificate"),
+    ("bootstrap", "certificate"),
+    ("kubeconfig", "kubeconfig"),
+    ("kubelet config file", "config-file"),
+    ("config.yaml", "config-file"),
+    ("kubelet configuration", "config-file"),
+    ("invalid configuration", "config-file"),
+    ("service connection", "runtime-unreachable"),
+    ("container runtime", "runtime-unreachable"),
+    ("runtime api version", "runtime-unreachable"),
+    ("runtime service", "runtime-unreachable"),
+    ("containerd.sock", "runtime-unreachable"),
+    ("crio.sock", "runtime-unreachable"),
+    ("docker.sock", "runtime-unreachable"),
+    ("docker daemon", "runtime-unreachable"),
+    ("docker version", "runtime-unreachable"),
+    ("node-labels", "flag-value"),
+    ("invalid argument", "flag-value"),
+    ("qos cgroup", "cgroups"),
+    ("qos containers", "cgroups"),
+    ("cgroup", "cgroups"),
+)
+_TOLD: Final = {
+    "swap": "swap is on, and this kubelet does not start with it (failSwapOn)",
+    "cgroup-driver": "its cgroup driver is not that of the container runtime",
+    "cgroup-v1": "the host has cgroup v1, and this kubelet does not run on it",
     "unknown-flag": "its command line has a flag that this release does not know",
-    "feature-gate": "it is given a feature gate that this release does not know, or that cannot be set any more",
-    "port-in-use": "another process holds its port",
-    "certificate": "a certificate that it needs is missing, expired or not valid",
-    "config-file": "its configuration cannot be read or is not valid",
-    "runtime": "the container runtime does not answer as it must",
-    "cgroups": "it cannot set up its cgroups",
-    "kubeconfig": "its kubeconfig cannot be used",
-    "panic": "it panics, which is a bug of it or a broken state on disk",
-    "other": "it gives up at its start",
+    "unknown-command": "its command line has a word that is no flag",
+    "flag-value": "a flag of its command line has a value that it does not take",
+    "feature-gate": "a feature gate is set that this release does not know or does not let change",
+    "certificate": "a certificate, or what it would get one with, is missing or not valid",
+    "kubeconfig": "its kubeconfig cannot be read",
+    "port-in-use": "a port that it serves on is taken by another process",
+    "config-file": "its configuration file is missing or not valid",
+    "runtime-unreachable": "the container runtime does not answer, or not in the API that this kubelet speaks",
+    "cgroups": "it cannot set up the cgroups of its pods",
+    "panic": "it panics: an error in its code",
+    "oom": "the kernel kills it for want of memory (oom-kill)",
+    "killed": "it is killed with SIGKILL: by the kernel for want of memory, or by somebody",
+    "aborted": "it is aborted by a signal",
+    "exec": "systemd cannot run its binary",
+    "other": "it ends with an error of its own",
 }
-# The releases that took these flags away.
-_REMOVED: Final = {
-    "allow-privileged": 15, "cni-bin-dir": 24, "cni-cache-dir": 24, "cni-conf-dir": 24, "container-runtime": 27,
-    "docker-endpoint": 24, "dynamic-config-dir": 24, "experimental-dockershim-root-directory": 24,
-    "image-pull-progress-deadline": 24, "network-plugin": 24, "network-plugin-mtu": 24, "pod-infra-container-image": 35,
+CAUSES: Final = frozenset(_TOLD)
+# flag → the release that no longer has it
+_GONE: Final = {
+    "api-servers": 8, "require-kubeconfig": 10, "cadvisor-port": 12, "allow-privileged": 15, "containerized": 16,
+    "network-plugin": 24, "network-plugin-mtu": 24, "cni-bin-dir": 24, "cni-conf-dir": 24, "cni-cache-dir": 24,
+    "docker-endpoint": 24, "image-pull-progress-deadline": 24, "non-masquerade-cidr": 24, "dynamic-config-dir": 24,
+    "experimental-dockershim-root-directory": 24, "logtostderr": 26, "alsologtostderr": 26, "log-dir": 26, "log-file": 26,
+    "stderrthreshold": 26, "container-runtime": 27, "pod-infra-container-image": 35,
 }  # fmt: skip
-_SWAP_8: Final = "--fail-swap-on=false lets it start all the same; what a node with swap promises its pods is then not kept."
-_SWAP_22: Final = (
-    "With failSwapOn: false in its configuration it starts with swap on; what pods may use of it, memorySwap.swapBehavior says "
-    "(NodeSwap, general in 1.34)."
-)
-_DRIVER: Final = (
-    "Let both use systemd's: cgroupDriver: systemd in the kubelet's configuration (/var/lib/kubelet/config.yaml), and "
-    "SystemdCgroup = true in containerd's (or native.cgroupdriver=systemd in Docker's daemon.json)."
-)
-_DRIVER_34: Final = "From 1.34 on the kubelet asks the runtime which one it uses (KubeletCgroupDriverFromCRI)."
-_GATES: Final = (
-    "--feature-gates, and of featureGates in the kubelet's configuration: what has become general is always on, and its gate is "
-    "taken away some releases later."
-)
-_SECOND: Final = "It is often a second kubelet (k3s, microk8s, a container), or the one before, which did not end."
-_CLIENT: Final = "/var/lib/kubelet/pki/kubelet-client-current.pem"
-_BOOTSTRAP: Final = (
-    "Where the client certificate has expired or is missing, let the kubelet fetch a new one: `kubeadm token create` on a "
-    "control-plane node, a bootstrap kubeconfig with that token, and kubelet.conf and the old certificate out of the way."
-)
-_RUNTIME_24: Final = (
-    "From 1.24 on there is no dockershim, and from 1.26 on the runtime must speak CRI v1 (containerd 1.6 and later)."
-)
-_PANIC: Final = (
-    "Read the stack behind the panic, and look for it among Kubernetes' issues. State files in /var/lib/kubelet "
-    "(cpu_manager_state, memory_manager_state) are a common reason."
-)
-_GIVEN_UP: Final = (
-    "systemd does not try again by itself: `systemctl reset-failed kubelet && systemctl start kubelet`, once the cause is gone."
-)
-_COMMAND_LINE: Final = (
-    "It comes from /var/lib/kubelet/kubeadm-flags.env, /etc/default/kubelet (or /etc/sysconfig/kubelet) or a drop-in (`systemctl "
-    "cat kubelet`)."
-)
-_FLAG: Final = re.compile(r"(?:unknown flag|not defined): -{1,2}([\w-]{1,60})", re.ASCII)
-_GATE: Final = re.compile(r"feature gate:? \"?(\w{1,80})|unrecognized key: (\w{1,80})", re.ASCII)
-_PORT: Final = re.compile(r":(\d{1,5}): bind", re.ASCII)
-_FILES: Final = re.compile(r"(/[\w./+-]{1,200}\.(?:crt|pem|key|conf|yaml|kubeconfig))\b", re.ASCII)
+_FLAG: Final = re.compile(r"(?:^|unknown flag: )--([\w-]{1,80})", re.ASCII)
+_GATE: Final = re.compile(r"(?:^|feature gate:? |key: )([A-Z]\w{0,80})(?: |$)", re.ASCII)
+_PORT: Final = re.compile(r"(?:^|listen tcp\d? )(?:\[[^\]]*\]|[^\s:]*):(\d{1,5})", re.ASCII)
+# Of an error so much is told.
+_LONGEST: Final = 300
+_KEPT: Final = 8
 
 
-def cause_of(event: Event) -> tuple[str | None, str | None]:
-    """What made a run end, of a line that says so, and the words."""
-    if isinstance(event, PanicObserved):
-        return "panic", event.message
-    if isinstance(event, KubeletFailed):
-        error = event.error or ""
-        return next((cause for cause, texts in _CAUSES.items() if any(one in error for one in texts)), "other"), error
-    return None, None
+class Said(msgspec.Struct, frozen=True, gc=False):
+    """A cause that was given, in the words in which it was given."""
+
+    cause: str
+    text: str
+    evidence: Evidence
+
+    @property
+    def step(self) -> str:
+        return f"The kubelet says why it ends: {_TOLD[self.cause]}"
 
 
-def explain(
-    case: Case,
-    memory: Kubelet,
-    words: Mapping[str, tuple[str, tuple[Evidence, ...]]],
-    restarts: int | None,
-    counted: Evidence | None,
-    node: str | None,
-) -> Explanation:
-    """All that is told of a case beyond its steps; `words` are the last words of each cause, with their proof."""
-    told = _Told(case, memory, words, restarts, counted, node)
+class Starts(msgspec.Struct, frozen=True, gc=False):
+    """What is remembered of a kubelet's runs; bounded, and never changed in place."""
+
+    kubelet: Kubelet = msgspec.field(default_factory=Kubelet)
+    told_by_systemd: bool = False  # its lines are in the log: they say when a run begins and ends
+    started: int | None = None  # when the run began that goes on
+    was_well: bool = False  # the run that ended had gone on for long
+    down: bool = False  # it ended, and was not started again yet
+    scheduled: bool = False  # systemd is about to start it again
+    stopping: int | None = None  # when somebody stopped it
+    fatal_pid: int | None = None  # whose last words were the last
+    fatal_us: int | None = None
+    last_us: int = 0
+    run: Case | None = None  # a failed run that may be the first of a loop
+    said: tuple[Said, ...] = ()  # the last of each cause
+    counter_evidence: Evidence | None = None
+
+    def with_said(self, said: Said) -> Starts:
+        kept = [one for one in self.said if one.cause != said.cause]
+        return msgspec.structs.replace(self, said=(*kept, said)[-_KEPT:])
+
+
+def cause_of(error: str) -> str:
+    """The class of a kubelet's last words."""
+    small = error[:4096].lower()
+    return next((one for part, one in _CLASSES if part in small), "other")
+
+
+def of_exit(event: UnitExited) -> str | None:
+    """What systemd alone tells of a process that ended; an exit code of 1 or 255 tells nothing."""
+    if event.status_name == "EXEC":
+        return "exec"
+    if event.code == "killed" and event.status == 9:
+        return "killed"
+    return "aborted" if event.code == "dumped" or (event.code == "killed" and event.status == 6) else None
+
+
+def explain(case: Case, memory: Starts, node: str | None) -> Explanation:
+    """All that is told of a case beyond its steps."""
+    told = _Told(case, memory, node)
     return Explanation(told.summary(), told.cause(), tuple(told.findings()), tuple(told.advice()))
 
 
 class _Told:
-    def __init__(
-        self,
-        case: Case,
-        memory: Kubelet,
-        words: Mapping[str, tuple[str, tuple[Evidence, ...]]],
-        restarts: int | None,
-        counted: Evidence | None,
-        node: str | None,
-    ) -> None:
-        self.case, self.memory, self.words, self.restarts, self.counted, self.node = case, memory, words, restarts, counted, node
-        self.often = {name[6:]: count for name, count in case.marks.items() if name.startswith("cause ") and count > 0}
-        # The one that made the last run end counts: what was put right before is over.
-        self.latest = max(self.often, key=lambda one: (case.marks.get(f"latest {one}", 0), one), default=None)
+    """A case with all that is known of the kubelet's runs."""
+
+    def __init__(self, case: Case, memory: Starts, node: str | None) -> None:
+        self.case, self.memory, self.node = case, memory, node
+        found = {name[6:]: count for name, count in case.marks.items() if name.startswith("cause ") and count > 0}
+        self.causes = dict(sorted(found.items(), key=lambda one: -one[1]))
+        # Where causes followed one another, the last one is what is in the way now.
+        self.last = next((one.cause for one in reversed(memory.said) if one.cause in found), None)
+        self.main = self.last
+        self.said = next((one for one in memory.said if one.cause == self.main), None)
 
     def summary(self) -> str:
         case = self.case
         on = f" on {self.node}" if self.node else ""
-        since = f" since {when(case.opened)}" if case.opened is not None else ""
-        why = f": {_WHY[self.latest]}" if self.latest else ""
-        given_up = any(step.id.startswith("UnitFailed:start-limit-hit") for step in case.steps) and case.is_open
-        often = "once" if case.episodes == 1 else f"{case.episodes} times"
-        end = f"not over: last seen {_clock(case.last, case.opened)}"
-        if case.resolution in ("recovered", "restarted"):
-            by = ", when it was started by hand" if case.resolution == "restarted" else ""
-            end = f"over: it has run since {_clock(case.closed, case.opened)}{by}"
-        elif case.resolution == "quiet":
-            end = f"no sign of it after {_clock(case.last, case.opened)}, though the log goes on"
-        elif given_up:
-            end = f"systemd has given up at {_clock(case.last, case.opened)}"
-        return f"the kubelet{on} failed {often}{since}{why}; {end}."
+        what = f"kubelet{on} failed {plural(case.episodes, 'time')}"
+        if case.opened is not None:
+            what += f" since {when(case.opened)}"
+        if self.main is not None:
+            what += f": {_TOLD[self.main]}"
+        return f"{what}; {self._end()}."
 
-    def cause(self) -> Cause:
-        if self.latest is None:
-            return self._unsaid()
-        error, proof = self.words.get(self.latest, ("", ()))
-        count = self.often[self.latest]
-        text = _WHY[self.latest][0].upper() + _WHY[self.latest][1:]
-        said = " ".join(error.split())
-        text += f" ({said if len(said) <= 300 else said[:299] + '…'})" if said else ""
-        if count > 1:
-            text += f"; the same cause {count} times"
-        sure = self.latest not in ("other", "panic", "runtime", "certificate", "cgroups", "kubeconfig")
-        is_lost = bool(lost(self.case, self.memory)) or bool(self.case.holes)
-        return Cause(f"{text}.", "certain" if sure and count > 1 and not is_lost else "likely", proof[:10])
+    def _end(self) -> str:
+        case = self.case
+        at, last = _clock(case.closed, case.opened), _clock(case.last, case.opened)
+        if "stuck" in case.marks:
+            return f"not over: systemd gave up at {last} and starts it no more"
+        if case.resolution == "recovered":
+            return f"over: it has run since {at}"
+        if case.resolution == "restarted":
+            return f"it was stopped at {at}"
+        if case.resolution == "quiet":
+            return f"no sign of it after {last}, though the log goes on"
+        return f"not over: last seen {last}"
 
-    def _unsaid(self) -> Cause:
-        """Nothing but systemd tells of it."""
-        ends = [step for step in self.case.steps if step.kind in (UnitExited.__name__, UnitFailed.__name__)]
-        proof = tuple(one for step in ends for one in step.evidence)[:10]
-        return Cause(
-            "The kubelet's process ends with an error; why, its own lines would say, which are not in this log.", "possible", proof
+    # Why
+
+    def cause(self) -> Cause | None:
+        if self.main is None:
+            because = tuple(one for step in self.case.steps for one in step.evidence[:1])[:4]
+            return Cause("why the kubelet ends, this log does not say.", "possible", because)
+        because = tuple(
+            one
+            for step in self.case.steps
+            if step.id.rpartition("-")[0].rpartition(":")[2] == self.main
+            for one in (step.evidence[0], step.evidence[-1])
         )
+        if self.said is not None:
+            because = (*because, self.said.evidence)
+        certain = self.main not in ("other", "killed", "aborted")
+        confidence = "certain" if certain and self._is_unanimous() else "likely"
+        if self.main == "killed":
+            confidence = "possible"
+        if confidence == "certain" and lost(self.case, self.memory.kubelet):
+            confidence = "likely"
+        return Cause(f"{_TOLD[self.main]}{self._quote()}.", confidence, tuple(dict.fromkeys(because))[:10])
+
+    def _is_unanimous(self) -> bool:
+        return len(self.causes) == 1 and self.causes.get(self.main or "", 0) > 0
+
+    def _quote(self) -> str:
+        text = " ".join(self.said.text.split()).rstrip(".") if self.said is not None else ""
+        if not text:
+            return ""
+        return f": {text if len(text) <= _LONGEST else text[: _LONGEST - 1] + '…'}"
+
+    # What the reader must not miss
 
     def findings(self) -> Iterator[Finding]:
         case = self.case
-        others = sorted((one for one in self.often if one != self.latest), key=lambda one: case.marks.get(f"latest {one}", 0))
-        for one in others:
-            error, proof = self.words.get(one, ("", ()))
-            said = f" ({' '.join(error.split())[:200]})" if error else ""
-            text = f"Before, it ended {plural(self.often[one], 'time')} for another reason: {_WHY[one]}{said}."
-            yield Finding("other-cause", text, proof[:10])
-        if self.restarts is not None and self.counted is not None and self.restarts > case.episodes:
+        proof = self._said_of(self.causes)
+        if len(self.causes) == 1 and self.main is not None and self.causes[self.main] > 1:
+            number = self.causes[self.main]
+            of = "each of them" if number == case.episodes else f"{number} of {case.episodes}"
+            yield Finding("same-cause", f"The same cause in {of}: a further restart does not help.", proof)
+        elif len(self.causes) > 1:
+            parts = ", ".join(f"{_TOLD[one]} ({plural(count, 'time')})" for one, count in self.causes.items())
+            yield Finding("causes", f"Not the same each time: {parts}. What came last is in the way now.", proof)
+        counter, earlier = case.marks.get("counter", 0), case.marks.get("earlier", 0)
+        if counter > 0:
+            before = f", {plural(earlier, 'time')} of them before what is told here" if earlier > 0 else ""
+            place = () if self.memory.counter_evidence is None else (self.memory.counter_evidence,)
             yield Finding(
                 "restart-counter",
-                f"systemd's restart counter is at {self.restarts:,}, more than this log shows: the loop, or an earlier one, began "
-                "before it, or lines are missing.",
-                (self.counted,),
+                f"systemd's restart counter is at {counter:,}: so often it has started the kubelet again{before}.",
+                place,
             )
-        spans = lost(case, self.memory)
+        if "stuck" in case.marks:
+            yield Finding(
+                "gave-up",
+                "systemd starts the kubelet no more: it failed too often in a short time (StartLimitBurst).",
+                tuple(one for step in case.steps if step.kind == "UnitStartLimitHit" for one in step.evidence[:1]),
+            )
+        spans = lost(case, self.memory.kubelet)
         if spans:
             yield Finding(
                 "lines-suppressed",
-                f"{dropped_lines(sum(one.count for one in spans))} from {when(spans[0].begin)} to "
-                f"{_clock(spans[-1].time, spans[0].begin)}: it may have failed more often than is told here.",
+                f"{dropped_lines(sum(one.count for one in spans))}: there may have been more failed runs than are told here.",
                 tuple(one for span in spans for one in span.evidence)[:10],
             )
         if case.holes:
@@ -222,56 +251,112 @@ class _Told:
                 (),
             )
 
-    def advice(self) -> Iterator[str]:
-        error = self.words.get(self.latest or "", ("", ()))[0]
-        low, high = self.memory.releases
-        files = _FILES.findall(error)
-        match self.latest:
-            case "swap":
-                yield "Turn swap off (`swapoff -a`) and keep it off: take it out of /etc/fstab, or mask its systemd .swap unit."
-                yield _SWAP_22 if low >= 22 else f"{_SWAP_8} From 1.22 on, w{_SWAP_22[1:]}" if high >= 22 else _SWAP_8
-            case "cgroup-driver":
-                yield _DRIVER
-                if high >= 28:
-                    yield _DRIVER_34
-            case "unknown-flag":
-                yield from self._advice_of_flag(error)
-            case "feature-gate":
-                found = _GATE.search(error)
-                name = next((one for one in found.groups() if one), "") if found else ""
-                yield f"Take {name or 'the feature gate'} out of {_GATES}"
-            case "port-in-use":
-                port = _PORT.search(error)
-                yield f"See what holds the port: `ss -ltnp 'sport = :{port[1] if port else 10250}'`. {_SECOND}"
-            case "certificate":
-                yield f"Look at it: `openssl x509 -noout -enddate -subject -in {files[0] if files else _CLIENT}`."
-                yield _BOOTSTRAP
-            case "config-file" | "kubeconfig":
-                yield f"Put {files[0] if files else '/var/lib/kubelet/config.yaml'} right: what is wrong stands in its words."
-            case "runtime":
-                yield "Look at the runtime first: `systemctl status containerd` (or crio, docker), `crictl info`."
-                if high >= 24:
-                    yield _RUNTIME_24
-            case "panic":
-                yield _PANIC
-            case _:
-                yield "Read its own last words: `journalctl -u kubelet -n 100 --no-pager`, or run its command line by hand."
-        if any(step.id.startswith("UnitFailed:start-limit-hit") for step in self.case.steps) and self.case.is_open:
-            yield _GIVEN_UP
+    def _said_of(self, causes: dict[str, int]) -> tuple[Evidence, ...]:
+        return tuple(one.evidence for one in self.memory.said if one.cause in causes)
 
-    def _advice_of_flag(self, error: str) -> Iterator[str]:
-        found = _FLAG.search(error)
-        name = found[1] if found else ""
-        text = f"Take --{name} out of the kubelet's command line" if name else "Put the kubelet's command line right"
-        if name in _REMOVED:
-            text += f": 1.{_REMOVED[name]} took it away"
-        yield f"{text}. {_COMMAND_LINE}"
-        if name in ("network-plugin", "cni-bin-dir", "cni-conf-dir", "cni-cache-dir", "network-plugin-mtu"):
-            yield "CNI is the container runtime's matter from then on: set its directories there (containerd: bin_dir, conf_dir)."
-        elif name == "container-runtime":
-            yield "Only CRI runtimes are left: name the socket by containerRuntimeEndpoint (or --container-runtime-endpoint)."
-        elif name == "pod-infra-container-image":
-            yield "The pause image is the container runtime's matter from then on (containerd: sandbox_image)."
+    # What to do
+
+    def advice(self) -> Iterator[str]:
+        low, high = self.memory.kubelet.releases
+        yield from _advice(self.main, self.said.text if self.said is not None else "", low, high)
+        if "stuck" in self.case.marks:
+            yield "When that is done: `systemctl reset-failed kubelet && systemctl start kubelet`."
+
+
+def _advice(cause: str | None, error: str, low: int, high: int) -> Iterator[str]:
+    """What to do about a cause, in a kubelet of these releases."""
+    if cause == "swap":
+        yield "Switch swap off: `swapoff -a`, and take it out of /etc/fstab, or it is back after the next boot."
+        if high >= 22:
+            yield (
+                "Or let the kubelet run with it: failSwapOn: false in its configuration"
+                + (
+                    "; pods use swap only with memorySwap.swapBehavior: LimitedSwap and cgroup v2 (NodeSwap, GA in 1.34)."
+                    if low >= 22
+                    else "; from 1.22 on pods may use swap too (NodeSwap, GA in 1.34)."
+                )
+            )
+        else:
+            yield "Or let the kubelet run with it: --fail-swap-on=false; pods then use swap without a limit of their own."
+    elif cause == "cgroup-driver":
+        own = "--cgroup-driver=systemd" if high < 10 else "cgroupDriver: systemd in its configuration"
+        docker = '"exec-opts": ["native.cgroupdriver=systemd"] in /etc/docker/daemon.json'
+        containerd = "SystemdCgroup = true in containerd's configuration"
+        other = docker if high < 24 or "docker" in error else containerd
+        yield f"Set the same driver on both sides, on a host that systemd runs: {own}, {other}; then restart both."
+        if high >= 28:
+            yield "From 1.28 on the kubelet can ask the runtime for it (KubeletCgroupDriverFromCRI; on by default from 1.31)."
+    elif cause == "cgroup-v1":
+        yield "Boot the host with cgroup v2; failCgroupV1: false in the kubelet's configuration only buys time."
+    elif cause == "unknown-flag":
+        yield from _advice_of_flag(error)
+    elif cause in ("unknown-command", "flag-value"):
+        yield "See the command line: `systemctl cat kubelet`, /var/lib/kubelet/kubeadm-flags.env, /etc/default/kubelet."
+    elif cause == "feature-gate":
+        gate = _GATE.search(error)
+        name = gate.group(1) if gate is not None else "the gate"
+        yield (
+            f"Take {name} out of --feature-gates and of featureGates in the kubelet's configuration: some releases after a "
+            "feature is GA, or is given up, its gate is gone."
+        )
+    elif cause == "certificate":
+        if "bootstrap" in error:
+            yield (
+                "The kubelet has no valid client certificate, and no bootstrap kubeconfig to get one with: see the dates with "
+                "`openssl x509 -noout -dates -in /var/lib/kubelet/pki/kubelet-client-current.pem`; if it has expired, make the "
+                "node join again with a new token, or a new kubelet.conf on the control plane (`kubeadm kubeconfig user`, "
+                "once `kubeadm alpha kubeconfig user`)."
+            )
+        else:
+            yield "See that the files it names exist, belong together, and are valid now: `openssl x509 -noout -dates -in FILE`."
+    elif cause == "kubeconfig":
+        yield "See that the file of --kubeconfig exists: `kubeadm join` or `kubeadm init` writes /etc/kubernetes/kubelet.conf."
+    elif cause == "port-in-use":
+        port = _PORT.search(error)
+        number = port.group(1) if port is not None else "10250"
+        yield f"See who listens: `ss -ltnp 'sport = :{number}'`; mostly it is a second kubelet."
+    elif cause == "config-file":
+        if "no such file" in error:
+            yield "Before `kubeadm init` or `kubeadm join` this is as it should be: kubeadm writes /var/lib/kubelet/config.yaml."
+        else:
+            yield "Compare the file that --config names with this release's KubeletConfiguration: the error names the field."
+    elif cause == "runtime-unreachable":
+        yield "See whether the runtime runs: `systemctl status containerd` (crio, docker), `crictl info`."
+        if "unknown service" in error or "not implemented" in error:
+            yield (
+                "It runs, but does not speak this kubelet's CRI: containerd must be 1.6 or later for 1.26 and later, without "
+                'disabled_plugins = ["cri"] in /etc/containerd/config.toml.'
+            )
+        if low >= 24 or (high >= 24 and "docker" in error.lower()):
+            yield "From 1.24 on dockershim is gone: --container-runtime-endpoint must name containerd, CRI-O or cri-dockerd."
+    elif cause == "cgroups":
+        yield "See that the cgroup controllers are there (`cat /proc/cgroups`), and that nothing else owns kubepods.slice."
+    elif cause in ("oom", "killed"):
+        yield "See who killed it: `journalctl -k | grep -i -e oom -e killed`; system-reserved memory keeps pods from starving it."
+    elif cause == "exec":
+        yield "See that ExecStart's binary exists, is executable and of this machine's architecture: `systemctl cat kubelet`."
+    elif cause == "panic":
+        yield "Look for the panic's first frame among the issues of this release; a later patch release may have it fixed."
+    else:
+        yield "Read the kubelet's last words before it ends: `journalctl -u kubelet -n 200 --no-pager`."
+
+
+def _advice_of_flag(error: str) -> Iterator[str]:
+    found = _FLAG.search(error)
+    flag = found.group(1) if found is not None else None
+    where = "`systemctl cat kubelet`, /var/lib/kubelet/kubeadm-flags.env or /etc/default/kubelet"
+    gone = _GONE.get(flag or "")
+    named = f"--{flag}" if flag is not None else "the flag"
+    if gone is not None:
+        yield f"Take {named} out of the command line: it is gone from release 1.{gone} on. It stands in {where}."
+    else:
+        yield f"Take {named} out of the command line, or see how it is written; it stands in {where}."
+    if flag in ("network-plugin", "cni-bin-dir", "cni-conf-dir", "cni-cache-dir", "network-plugin-mtu"):
+        yield "The container runtime sets up the pods' network since then: CNI's directories stand in its configuration."
+    if flag == "container-runtime":
+        yield "Only --container-runtime-endpoint (containerRuntimeEndpoint in the configuration) is left."
+    if flag == "pod-infra-container-image":
+        yield "The container runtime's configuration names the pause image."
 
 
 def _clock(time: Instant | None, beside: Instant | None) -> str:
