@@ -192,17 +192,22 @@ class Histories(RuleBasedStateMachine):
         lines, self.waiting = self.waiting[:wanted], self.waiting[wanted:]
         data = log_bytes(lines)
         places = sorted(int(share * len(data)) for share in cuts)
-        before = {incident.id: incident for incident in self.tail.correlator.incidents()}
+        before = self.told()
         withdrawn = set()
         for a, b in zip([0, *places], [*places, len(data)], strict=True):
             changes = self.tail.push(data[a:b])
             if self.resumed is not None:
                 assert self.resumed.push(data[a:b]) == changes
-            withdrawn |= {change.incident.id for change in changes if change.incident.episodes == 0}
+            # A gap in the log is none where an incident turns out to span it.
+            told = (change.incident for change in changes if change.incident.kind != "LogGap")
+            withdrawn |= {incident.id for incident in told if incident.episodes == 0}
             self.changes += changes
         self.came += lines
         self.data += data
         self._check_ids(before, withdrawn)
+
+    def told(self) -> dict[str, Incident]:
+        return {incident.id: incident for incident in self.tail.correlator.incidents() if incident.kind != "LogGap"}
 
     def arrival(self, line: Line) -> Any:
         """Lines that were written at the same moment stay together."""
@@ -210,7 +215,7 @@ class Histories(RuleBasedStateMachine):
 
     def _check_ids(self, before: dict[str, Incident], withdrawn: set[str]) -> None:
         """An incident that was told keeps its id: it does not vanish unless it is withdrawn, nor become another."""
-        now = {incident.id: incident for incident in self.tail.correlator.incidents()}
+        now = self.told()
         assert before.keys() - now.keys() <= withdrawn
         assert not withdrawn or any(self.delays_s)  # only a line that comes late takes one back
         for id, told in before.items():

@@ -387,7 +387,7 @@ def test_a_damaged_state_is_refused_or_read(data: Any, at: int, junk: bytes) -> 
 
 
 DIGIT = re.compile(r"\d")
-STATUS = re.compile(r"\b\d{3} [A-Z]")  # of HTTP: what a server said is no count
+STATUS = re.compile(r"\b\d{3} [A-Z]|\b\d{1,3}/(?:[A-Z]|n/a)")  # of HTTP, of a process: what it was told is no count
 
 
 def check(incident: Incident) -> None:

@@ -302,6 +302,9 @@ class Correlator:
         self.keep_closed, self.one_input = keep_closed, one_input
         self.reading: Any = None  # where the reader of the input stands: kept for it by `save`
         self._machines: dict[str | None, list[_Machine]] = {}
+        # How far the records of each node have come; within a run rules hear of it when they are asked, or take an event.
+        self._heard: dict[str | None, Heard] = {}
+        self._asking: dict[type[Event], tuple[int, ...]] = {}  # by kind, which rules ask for it
         self._timeline = Timeline()
 
     def feed(self, event: Event) -> list[Change]:
@@ -312,22 +315,42 @@ class Correlator:
     def take(self, event: Event) -> None:
         """Take one event without telling: `tell` tells of all that were taken since."""
         kind, node, heard = type(event), event.seen.node, event.seen.heard
-        for machine in self._machines.get(node) or self._of(node):
-            if kind.__name__ in machine.rule.kinds or kind is Event:
-                machine.take(event)
-            elif machine.heard is not heard:
+        machines, before = self._machines.get(node) or self._of(node), self._heard.get(node)
+        if heard is None or before is None or heard.run_us != before.run_us:
+            # Where another run begins, all rules hear of it at once.
+            self._hear(node, heard or before)
+        elif heard.us > before.us:
+            self._heard[node] = heard
+        for number in self._takers(kind):
+            machines[number].take(event)
+
+    def _takers(self, kind: type[Event]) -> tuple[int, ...]:
+        """Which of the rules ask for a kind; what takes an event back concerns all."""
+        found = self._asking.get(kind)
+        if found is None:
+            found = tuple(i for i, rule in enumerate(RULES) if kind is Event or kind.__name__ in rule.kinds)
+            self._asking[kind] = found
+        return found
+
+    def _hear(self, node: str | None, heard: Heard | None) -> None:
+        """All rules on a node hear how far its records have come."""
+        for machine in self._of(node):
+            if machine.heard is not heard:
                 machine.hear(heard)
+        known = self._heard.get(node)
+        if heard is not None and (known is None or heard.us >= known.us):
+            self._heard[node] = heard
 
     def advance(self, node: str | None, heard: Heard) -> list[Change]:
         """The records of a node have come so far, though none of them is an event that a rule asks for."""
-        for machine in self._of(node):
-            machine.hear(heard)
+        self._hear(node, heard)
         return self.tell(node)
 
     def tell(self, node: str | None) -> list[Change]:
         """What is new on a node."""
         changes: list[Change] = []
         machines = self._of(node)
+        self._hear(node, self._heard.get(node))
         others = [machine for machine in machines if not machine.rule.yields]
         for machine in machines:
             changes += machine.tell(others)
@@ -359,6 +382,8 @@ class Correlator:
                 machines = self._machines.pop(None)
                 for machine in machines:
                     machine.node, machine.seen = node, None
+                if None in self._heard:
+                    self._heard[node] = self._heard.pop(None)
             else:
                 machines = self._new(node)
             self._machines[node] = machines
@@ -395,6 +420,8 @@ class Correlator:
             raise StateError(f"{os.fspath(path)}: not a saved state of this release: {error}") from None
 
     def _to_data(self) -> dict[str, Any]:
+        for node, heard in self._heard.items():
+            self._hear(node, heard)
         machines = [
             {
                 "node": node,

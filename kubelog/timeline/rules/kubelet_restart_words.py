@@ -74,9 +74,9 @@ _TOLD: Final = {
 CAUSES: Final = frozenset(_TOLD)
 # flag → the release that no longer has it
 _GONE: Final = {
-    "api-servers": 8, "require-kubeconfig": 10, "cadvisor-port": 12, "allow-privileged": 15, "containerized": 16,
+    "require-kubeconfig": 10, "cadvisor-port": 12, "allow-privileged": 15, "keep-terminated-pod-volumes": 31, "cloud-config": 34,
     "network-plugin": 24, "network-plugin-mtu": 24, "cni-bin-dir": 24, "cni-conf-dir": 24, "cni-cache-dir": 24,
-    "docker-endpoint": 24, "image-pull-progress-deadline": 24, "non-masquerade-cidr": 24, "dynamic-config-dir": 24,
+    "docker-endpoint": 24, "image-pull-progress-deadline": 24, "dynamic-config-dir": 24,
     "experimental-dockershim-root-directory": 24, "logtostderr": 26, "alsologtostderr": 26, "log-dir": 26, "log-file": 26,
     "stderrthreshold": 26, "container-runtime": 27, "pod-infra-container-image": 35,
 }  # fmt: skip
