@@ -37,8 +37,8 @@ def explain(line: bytes, engine: ReferenceEngine, *, year: int | None = None, tz
 
 def _stops(engine: ReferenceEngine, record: Record, enveloped: bool, header: bool) -> list[Stop]:
     """The stages that read a part and no more."""
-    if record.kind is not None:
-        return []
+    if record.kind is not None or (record.severity is not None and not header):
+        return []  # all of it was read: as a message that is known, or as logfmt
     reference, stops = engine.reference, []
     text = record.raw.split(b"\n")[0].rstrip(b"\r").lstrip(b" \t")[:4096].decode("latin-1")
     if not enveloped:

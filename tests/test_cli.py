@@ -326,7 +326,7 @@ def test_explain_points_at_where_a_mangled_line_stopped(line: str, stage: str, c
             'E0102 03:04:05.678901    7 a.go:12] "b" c="d"',
             ["E: an error", "pair       c = d", "structured: a message and its pairs"],
         ),
-        ("Jan  2 03:04:05 n1 kubelet[7]: b", ["plain: no klog header; the envelope says whose line it is"]),
+        ("Jan  2 03:04:05 n1 kubelet[7]: b", ["plain: no klog header: a line of another program, or one that klog did not write"]),
         ("b", ["unparsed: no header and no envelope that kubelog knows"]),
         (
             "I0102 03:04:05.678901    7 a.go:12] eviction manager: pod a_b(c) is evictd",

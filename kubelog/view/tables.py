@@ -19,7 +19,7 @@ _VERDICT = {
     "typed": "the grammar knows this message",
     "structured": "a message and its pairs; the grammar does not know this message",
     "header": "a header and a text; the grammar does not know this text",
-    "plain": "no klog header; the envelope says whose line it is",
+    "plain": "no klog header: a line of another program, or one that klog did not write",
     "unparsed": "no header and no envelope that kubelog knows",
 }
 
@@ -133,6 +133,9 @@ def explanation(found: Explanation) -> Iterator[Line]:
         said = ["klog", f"{record.severity}: {_SEVERITY[record.severity or 'I']}", time]
         said += [] if record.thread is None else [f"thread {record.thread}"]  # JSON says none
         said += [] if record.source_file is None else [f"said in {record.source_file}, line {record.source_line}"]
+        yield _stage("header", " · ".join(said))
+    elif record.severity is not None:
+        said = ["logfmt", f"{record.severity}: {_SEVERITY[record.severity].partition(',')[0]}", *([time] if time else [])]
         yield _stage("header", " · ".join(said))
     else:
         yield _stage("header", "none" + (f" · {time}" if time else ""))

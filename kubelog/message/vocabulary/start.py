@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import types
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from kubelog.message.vocabulary import threshold
 from kubelog.message.vocabulary.event import Event
@@ -172,6 +173,9 @@ class KubeletFailed(Event, frozen=True, gc=False, kw_only=True):
         return holes | {"error": holes["error"].partition("\ngoroutine ")[0]} if holes.get("error") else holes
 
 
+_STACK: Final = re.compile(r"\n\s*(?=goroutine |\[signal |panic: )")
+
+
 class PanicObserved(Event, frozen=True, gc=False, kw_only=True):
     """A goroutine panicked; where nothing catches it, the program ends."""
 
@@ -180,4 +184,5 @@ class PanicObserved(Event, frozen=True, gc=False, kw_only=True):
     @classmethod
     def derive(cls, holes: dict[str, Any]) -> dict[str, Any]:
         """Without the stack behind it."""
-        return holes | {"message": holes["message"].partition("\n")[0]} if holes.get("message") else holes
+        message = holes.get("message")
+        return holes | {"message": _STACK.split(message, maxsplit=1)[0]} if message else holes

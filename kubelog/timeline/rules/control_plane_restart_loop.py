@@ -57,7 +57,7 @@ from kubelog.timeline.rules.control_plane_memory import (
     watch_of_id,
 )
 from kubelog.timeline.rules.control_plane_words import DENIED, explain, failed, is_denied
-from kubelog.timeline.rules.node_pressure_words import dropped_lines, lost
+from kubelog.timeline.words import suppressed
 
 # So long after it is up again clients may still complain: they wait ever longer between two tries.
 _CATCHING_UP_US: Final = 120_000_000
@@ -143,8 +143,7 @@ class ControlPlaneRestartLoop(Rule):
         return explain(case, memory, node)
 
     def gaps(self, case: Case, memory: ControlPlane, node: str | None) -> tuple[Gap, ...]:
-        dropped = (Gap(one.begin, one.time, node, "suppressed", dropped_lines(one.count)) for one in lost(case, memory.kubelet))
-        return (*super().gaps(case, memory, node), *dropped)
+        return (*super().gaps(case, memory, node), *suppressed(case, memory.kubelet, node))
 
     # What happens to a container
 

@@ -7,10 +7,10 @@ from typing import Final
 
 from kubelog.klog.values import PodRef
 from kubelog.timeline.case import Case
-from kubelog.timeline.incident import Cause, Evidence, Finding, Instant
+from kubelog.timeline.incident import Cause, Evidence, Finding
 from kubelog.timeline.rules import Explanation
 from kubelog.timeline.rules.control_plane_memory import ControlPlane, Probe, Watch, port_of
-from kubelog.timeline.rules.node_pressure_words import dropped_lines, lost, plural, when
+from kubelog.timeline.words import clock, listed, lost, plural, silence_finding, suppressed_finding, when
 
 # The answers that no restart can change: the probe comes without credentials, and nobody in particular is not let in.
 DENIED: Final = ("401", "403")
@@ -122,7 +122,7 @@ class _Told:
 
     def _end(self) -> str:
         case = self.case
-        at, last = _clock(case.closed, case.opened), _clock(case.last, case.opened)
+        at, last = clock(case.closed, case.opened), clock(case.last, case.opened)
         if case.resolution == "recovered":
             return f"over: it has run since {at}"
         if case.resolution == "config-changed":
@@ -188,7 +188,7 @@ class _Told:
             text = f"{server} answers, but says that it is not well: the kubelet's {probe} gets {in_words(self.outcome)}"
             if self.watch.checks:
                 return (
-                    f"{text}, as {'the check' if len(self.watch.checks) == 1 else 'the checks'} {_and(self.watch.checks)} fail"
+                    f"{text}, as {'the check' if len(self.watch.checks) == 1 else 'the checks'} {listed(self.watch.checks)} fail"
                     + ("s" if len(self.watch.checks) == 1 else ""),
                     "likely",
                 )
@@ -216,7 +216,7 @@ class _Told:
         if self.memory.denials and self.component == "kube-apiserver":
             yield Finding("anonymous-denied", "Requests of system:anonymous are refused.", self.memory.denials)
         if self.watch.checks and self.outcome not in DENIED:
-            yield Finding("failed-checks", f"What {self.server} says fails: {_and(self.watch.checks)}.", self._probes_told("500"))
+            yield Finding("failed-checks", f"What {self.server} says fails: {listed(self.watch.checks)}.", self._probes_told("500"))
         following = [step for step in self.case.steps if step.text.startswith("Follows from it")]
         if following:
             yield Finding(
@@ -225,21 +225,8 @@ class _Told:
                 "other components) follow from it: while the container is down, they cannot be otherwise.",
                 tuple(step.evidence[0] for step in following)[:10],
             )
-        spans = lost(self.case, self.memory.kubelet)
-        if spans:
-            yield Finding(
-                "lines-suppressed",
-                f"{dropped_lines(sum(one.count for one in spans))} from {when(spans[0].begin)} to "
-                f"{_clock(spans[-1].time, spans[0].begin)}: there may have been more kills than are told here.",
-                tuple(one for span in spans for one in span.evidence)[:10],
-            )
-        if self.case.holes:
-            start, stop = max(self.case.holes, key=lambda hole: hole[1].us - hole[0].us)
-            yield Finding(
-                "silence",
-                f"From {when(start)} to {_clock(stop, start)} there is no line of this node: what happened then is not known.",
-                (),
-            )
+        yield from suppressed_finding(self.case, self.memory.kubelet, "there may have been more kills than are told here")
+        yield from silence_finding(self.case)
 
     def _probe_finding(self) -> Iterator[Finding]:
         if not self.is_probed:
@@ -323,18 +310,8 @@ def _pod(case: Case) -> PodRef:
     return PodRef(case.subject.get("namespace"), case.subject.get("pod", ""))
 
 
-def _clock(time: Instant | None, beside: Instant | None) -> str:
-    """A time without its date where that is the date of `beside`."""
-    text, other = when(time), when(beside)
-    return text.split(" ")[-1] if " " in text and text.split(" ")[0] == other.split(" ")[0] else text
-
-
 def _last_words(component: str, low: int, high: int) -> str:
     if high < 14:
         return f"`docker ps -a | grep {component}`, then `docker logs`"
     files = f"/var/log/pods/kube-system_{component}-*/"
     return f"{files} on the node, or `crictl ps -a --name {component}` and `crictl logs`"
-
-
-def _and(parts: tuple[str, ...]) -> str:
-    return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1] if parts else ""

@@ -33,7 +33,7 @@ from kubelog.timeline.incident import Gap, Instant, evidence, instant
 from kubelog.timeline.kubelet import TELLING
 from kubelog.timeline.rules import Explanation, Rule, State
 from kubelog.timeline.rules.kubelet_restart_words import CAUSES, Said, Starts, cause_of, explain, of_exit
-from kubelog.timeline.rules.node_pressure_words import dropped_lines, lost
+from kubelog.timeline.words import suppressed
 
 _UNIT: Final = "kubelet"
 _KEY: Final = _UNIT
@@ -118,8 +118,7 @@ class KubeletRestartLoop(Rule):
         return explain(case, memory, node)
 
     def gaps(self, case: Case, memory: Starts, node: str | None) -> tuple[Gap, ...]:
-        dropped = (Gap(one.begin, one.time, node, "suppressed", dropped_lines(one.count)) for one in lost(case, memory.kubelet))
-        return (*super().gaps(case, memory, node), *dropped)
+        return (*super().gaps(case, memory, node), *suppressed(case, memory.kubelet, node))
 
     # The end of a run
 

@@ -10,10 +10,10 @@ import msgspec
 
 from kubelog.message.vocabulary import UnitExited
 from kubelog.timeline.case import Case
-from kubelog.timeline.incident import Cause, Evidence, Finding, Instant
+from kubelog.timeline.incident import Cause, Evidence, Finding
 from kubelog.timeline.kubelet import Kubelet
 from kubelog.timeline.rules import Explanation
-from kubelog.timeline.rules.node_pressure_words import dropped_lines, lost, plural, when
+from kubelog.timeline.words import clock, lost, plural, silence_finding, suppressed_finding, when
 
 # What an error holds, in small letters → its class. The first that holds decides: what is more exact stands before.
 _CLASSES: Final = (
@@ -167,7 +167,7 @@ class _Told:
 
     def _end(self) -> str:
         case = self.case
-        at, last = _clock(case.closed, case.opened), _clock(case.last, case.opened)
+        at, last = clock(case.closed, case.opened), clock(case.last, case.opened)
         if "stuck" in case.marks:
             return f"not over: systemd gave up at {last} and starts it no more"
         if case.resolution == "recovered":
@@ -236,20 +236,8 @@ class _Told:
                 "systemd starts the kubelet no more: it failed too often in a short time (StartLimitBurst).",
                 tuple(one for step in case.steps if step.kind == "UnitStartLimitHit" for one in step.evidence[:1]),
             )
-        spans = lost(case, self.memory.kubelet)
-        if spans:
-            yield Finding(
-                "lines-suppressed",
-                f"{dropped_lines(sum(one.count for one in spans))}: there may have been more failed runs than are told here.",
-                tuple(one for span in spans for one in span.evidence)[:10],
-            )
-        if case.holes:
-            start, stop = max(case.holes, key=lambda hole: hole[1].us - hole[0].us)
-            yield Finding(
-                "silence",
-                f"From {when(start)} to {_clock(stop, start)} there is no line of this node: what happened then is not known.",
-                (),
-            )
+        yield from suppressed_finding(case, self.memory.kubelet, "there may have been more failed runs than are told here")
+        yield from silence_finding(case)
 
     def _said_of(self, causes: dict[str, int]) -> tuple[Evidence, ...]:
         return tuple(one.evidence for one in self.memory.said if one.cause in causes)
@@ -357,9 +345,3 @@ def _advice_of_flag(error: str) -> Iterator[str]:
         yield "Only --container-runtime-endpoint (containerRuntimeEndpoint in the configuration) is left."
     if flag == "pod-infra-container-image":
         yield "The container runtime's configuration names the pause image."
-
-
-def _clock(time: Instant | None, beside: Instant | None) -> str:
-    """A time without its date where that is the date of `beside`."""
-    text, other = when(time), when(beside)
-    return text.split(" ")[-1] if " " in text and text.split(" ")[0] == other.split(" ")[0] else text

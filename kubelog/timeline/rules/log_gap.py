@@ -16,7 +16,7 @@ from kubelog.timeline.case import Case
 from kubelog.timeline.incident import Cause, Gap, Incident, Instant, instant, shifted
 from kubelog.timeline.kubelet import SUPPRESSED_US, Dropped, with_dropped
 from kubelog.timeline.rules import Explanation, Rule, State
-from kubelog.timeline.rules.node_pressure_words import dropped_lines, plural, when
+from kubelog.timeline.words import clock, dropped_lines, plural, when
 
 _LEAST_US: Final = 300_000_000
 _LEAST_LINES: Final = 1000
@@ -103,7 +103,7 @@ class LogGap(Rule):
         return super().incident(_shown(case, memory), memory, node)
 
     def explain(self, case: Case, memory: Lost, node: str | None) -> Explanation:
-        begin, end, host = when(case.opened), _clock(case), node or "this node"
+        begin, end, host = when(case.opened), clock(case.last, case.opened), node or "this node"
         proof = tuple(one for step in case.steps for one in step.evidence)[:10]
         if _is_boot(case):
             summary = f"{host} was started anew: from {begin} to {end} the log has no line of it."
@@ -174,9 +174,3 @@ def _time(us: int, clock: Instant | None) -> Instant:
     if clock is None and us >= _YEARLESS_US:
         clock = Instant(us, datetime.fromtimestamp(us // 1_000_000, UTC).replace(tzinfo=None, microsecond=us % 1_000_000))
     return shifted(clock or Instant(us), us)
-
-
-def _clock(case: Case) -> str:
-    """When it ended, without the date where that is the date on which it began."""
-    begin, end = when(case.opened), when(case.last)
-    return end.split(" ")[-1] if begin.split(" ")[0] == end.split(" ")[0] else end

@@ -41,7 +41,8 @@ from kubelog.timeline.case import Case
 from kubelog.timeline.incident import Gap, Instant, Step, instant, with_step
 from kubelog.timeline.kubelet import TELLING, Kubelet, Start
 from kubelog.timeline.rules import Drafts, Explanation, Rule, State
-from kubelog.timeline.rules.node_pressure_words import condition_of, dropped_lines, eased, explain, lost
+from kubelog.timeline.rules.node_pressure_words import condition_of, eased, explain
+from kubelog.timeline.words import suppressed
 
 # A kubelet that starts reports the conditions that it has not looked at yet.
 _START_US: Final = 30_000_000
@@ -141,8 +142,7 @@ class NodePressureEviction(Rule):
         return explain(case, memory, node)
 
     def gaps(self, case: Case, memory: Kubelet, node: str | None) -> tuple[Gap, ...]:
-        told = (Gap(one.begin, one.time, node, "suppressed", dropped_lines(one.count)) for one in lost(case, memory))
-        return (*super().gaps(case, memory, node), *told)
+        return (*super().gaps(case, memory, node), *suppressed(case, memory, node))
 
     def _sign(
         self, state: State, event: Event, sign: _Sign, pods: Sequence[PodRef | None] = (), resource: str | None = None

@@ -7,10 +7,11 @@ from typing import Final
 
 from kubelog.message.vocabulary import Threshold
 from kubelog.timeline.case import Case
-from kubelog.timeline.incident import Cause, Evidence, Finding, Instant
-from kubelog.timeline.kubelet import Dropped, Kubelet, Row, Start, Usage
+from kubelog.timeline.incident import Cause, Evidence, Finding
+from kubelog.timeline.kubelet import Kubelet, Row, Start, Usage
 from kubelog.timeline.release import LAST
 from kubelog.timeline.rules import Explanation
+from kubelog.timeline.words import clock, listed, lost, plural, silence_finding, suppressed_finding, when
 
 # resource, as the messages of some release name it → the node condition that it brings; disks have many names
 _CONDITION: Final = {"memory": "MemoryPressure", "allocatableMemory": "MemoryPressure", "pids": "PIDPressure", "pid": "PIDPressure"}
@@ -74,23 +75,6 @@ def _resource(case: Case) -> str:
     )
 
 
-def when(time: Instant | None) -> str:
-    """`2017-10-16 09:50:55`; what is known of it where the year is not."""
-    if time is None:
-        return "an unknown time"
-    return (time.to_json() or "").replace("T", " ").split(".")[0]
-
-
-def _clock(time: Instant | None, beside: Instant | None) -> str:
-    """A time without its date where that is the date of `beside`."""
-    text, other = when(time), when(beside)
-    return text.split(" ")[-1] if " " in text and text.split(" ")[0] == other.split(" ")[0] else text
-
-
-def plural(number: int, one: str) -> str:
-    return f"{number:,} {one}" + ("" if number == 1 else "s")
-
-
 def _closing_start(case: Case, memory: Kubelet) -> Start | None:
     """The start that ended the case."""
     if case.resolution != "config-changed":
@@ -130,11 +114,11 @@ def _summary(case: Case, memory: Kubelet, node: str | None) -> str:
         begun += f" or earlier ({_since(table)})"
     if case.episodes > 1:
         begun += f", {case.episodes} times"
-    return "; ".join([begun + (f": {_and(what)}" if what else ""), _end(case, memory)]) + "."
+    return "; ".join([begun + (f": {listed(what)}" if what else ""), _end(case, memory)]) + "."
 
 
 def _end(case: Case, memory: Kubelet) -> str:
-    at = _clock(case.closed, case.opened)
+    at = clock(case.closed, case.opened)
     if case.resolution == "config-changed":
         start, previous = _closing_start(case, memory), _in_force(case, memory)
         change = _change(case, previous, start)
@@ -144,10 +128,10 @@ def _end(case: Case, memory: Kubelet) -> str:
     if case.resolution == "recovered":
         return f"over at {at}: deleting dead containers and unused images was enough"
     if case.resolution == "restarted":
-        return f"over: no sign of it since the kubelet's restart (last seen {_clock(case.last, case.opened)})"
+        return f"over: no sign of it since the kubelet's restart (last seen {clock(case.last, case.opened)})"
     if case.resolution == "quiet":
-        return f"over: no sign of it after {_clock(case.last, case.opened)}, though the log goes on"
-    return f"not over: last seen {_clock(case.last, case.opened)}" if case.last else "not seen to end"
+        return f"over: no sign of it after {clock(case.last, case.opened)}, though the log goes on"
+    return f"not over: last seen {clock(case.last, case.opened)}" if case.last else "not seen to end"
 
 
 def _change(case: Case, previous: Start | None, start: Start | None) -> str:
@@ -235,13 +219,7 @@ def _findings(case: Case, memory: Kubelet) -> Iterator[Finding]:
     yield from _flag_findings(case, memory, end)
     if case.episodes > 1:
         yield Finding("flapping", f"The pressure came back: {case.episodes} episodes of set and clear.", ())
-    if case.holes:
-        start, stop = max(case.holes, key=lambda hole: hole[1].us - hole[0].us)
-        yield Finding(
-            "silence",
-            f"From {when(start)} to {_clock(stop, start)} there is no line of this node: what happened then is not known.",
-            (),
-        )
+    yield from silence_finding(case)
 
 
 def _unlogged(case: Case, memory: Kubelet) -> Iterator[Finding]:
@@ -249,7 +227,7 @@ def _unlogged(case: Case, memory: Kubelet) -> Iterator[Finding]:
     shown = {one for step in case.steps if step.kind == "KubeletStarted" for one in step.evidence}
     starts = [one for one in memory.starts if one.listed and not shown.isdisjoint(one.evidence)]
     if starts:
-        times = _and([_clock(one.time, case.opened) for one in starts])
+        times = listed([clock(one.time, case.opened) for one in starts])
         yield Finding(
             "start-not-in-log",
             f"systemctl status tells that the kubelet was started at {times}; the log has no line of that: the log is not whole, "
@@ -262,28 +240,7 @@ def _unknown(case: Case, memory: Kubelet) -> Iterator[Finding]:
     """What the log lacks: the kubelet's start, and lines that journald dropped."""
     if not any(not one.listed for one in memory.starts):
         yield Finding("start-out-of-view", "thresholds unknown: the log begins later; try `journalctl -b -u kubelet`", ())
-    spans = lost(case, memory)
-    if spans:
-        yield Finding(
-            "lines-suppressed",
-            f"{dropped_lines(sum(one.count for one in spans))} from {when(spans[0].begin)} to "
-            f"{_clock(spans[-1].time, spans[0].begin)}: there may have been more than is told here.",
-            tuple(one for span in spans for one in span.evidence)[:10],
-        )
-
-
-def dropped_lines(count: int, unit: str = "the kubelet") -> str:
-    return f"journald dropped {plural(count, 'line')} of {unit}"
-
-
-def lost(case: Case, memory: Kubelet) -> list[Dropped]:
-    """The lines of the kubelet that journald dropped while the case went on."""
-    if case.opened is None:
-        return []
-    end = case.closed or case.last
-    after = None if case.is_open or end is None else end.us
-    found = [one for one in memory.dropped if one.time.us >= case.opened.us and (after is None or one.begin.us <= after)]
-    return sorted(found, key=lambda one: one.begin.us)
+    yield from suppressed_finding(case, memory, "there may have been more than is told here")
 
 
 def _dropped(case: Case, memory: Kubelet, end: Start) -> Iterator[Finding]:
@@ -295,8 +252,8 @@ def _dropped(case: Case, memory: Kubelet, end: Start) -> Iterator[Finding]:
         return
     yield Finding(
         "thresholds-dropped",
-        f"The new setting dropped {_and(lost)}: --eviction-hard replaces all defaults, so "
-        f"{_and([flag.split('<')[0] for flag in lost])} {'is' if len(lost) == 1 else 'are'} no longer watched.",
+        f"The new setting dropped {listed(lost)}: --eviction-hard replaces all defaults, so "
+        f"{listed([flag.split('<')[0] for flag in lost])} {'is' if len(lost) == 1 else 'are'} no longer watched.",
         tuple(dict.fromkeys((*previous.evidence, *end.evidence))),
     )
 
@@ -312,7 +269,7 @@ def _disks(case: Case, memory: Kubelet) -> Iterator[Finding]:
     yield Finding("filesystem-usage", f"{text} ({_percent(left)}{under}).", (full.evidence,))
     roomy = [one for one in memory.usages if one.mount != full.mount and one.used < 0.8]
     if roomy and case.subject.get("resource") in ("nodefs", "ephemeral-storage"):
-        names = _and([f"{one.mount} ({one.filesystem}) at {_percent(one.used)}" for one in roomy])
+        names = listed([f"{one.mount} ({one.filesystem}) at {_percent(one.used)}" for one in roomy])
         yield Finding(
             "other-filesystem",
             f"df: {names} {'has' if len(roomy) == 1 else 'have'} room: where images live on a filesystem of their own, "
@@ -337,7 +294,7 @@ def _flag_findings(case: Case, memory: Kubelet, end: Start | None) -> Iterator[F
     if whole:
         ids = [str(one.process_id) for one in whole if one.process_id is not None]
         files = [one.flags["config"] for one in whole if "config" in one.flags]
-        text = f"The kubelet's command line{' (process ' + _and(ids) + ')' if ids else ''} sets no --eviction-hard: "
+        text = f"The kubelet's command line{' (process ' + listed(ids) + ')' if ids else ''} sets no --eviction-hard: "
         text += f"see evictionHard in {files[-1]}." if files else "the defaults were in force then."
     else:
         text = "None of the given drop-in lines sets --eviction-hard."
@@ -345,7 +302,7 @@ def _flag_findings(case: Case, memory: Kubelet, end: Start | None) -> Iterator[F
         hidden = sorted(
             {name for one in memory.flags for name in one.variables} - {one for flags in memory.flags for one in flags.flags}
         )
-        text += f" What set {_and(list(end.flags)) or 'the new thresholds'} is not in the files given"
+        text += f" What set {listed(list(end.flags)) or 'the new thresholds'} is not in the files given"
         text += " (see where $KUBELET_EXTRA_ARGS comes from)." if "KUBELET_EXTRA_ARGS" in hidden else "."
     yield Finding("eviction-flag-missing", text, evidence)
 
@@ -453,7 +410,3 @@ def size(number: int) -> str:
             return f"{value:.1f}{suffix}" if suffix and value < 10 else f"{value:.0f}{suffix}"
         value /= 1024
     return str(number)
-
-
-def _and(parts: list[str]) -> str:
-    return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1] if parts else ""

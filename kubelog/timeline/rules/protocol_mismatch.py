@@ -17,7 +17,7 @@ from kubelog.message.vocabulary import ClusterEvent, Event, ProbeFailed, Protoco
 from kubelog.message.vocabulary.api import asked
 from kubelog.timeline.incident import MAX_EVIDENCE
 from kubelog.timeline.rules import Case, Cause, Explanation, Rule, State, instant
-from kubelog.timeline.rules.node_pressure_words import when
+from kubelog.timeline.words import when
 
 # What has the words, by kind.
 _WORDS: Final[Mapping[str, str]] = MappingProxyType(

@@ -1,0 +1,73 @@
+"""What rules put into words alike: times, numbers, lists, and what the log lacks of a case."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from kubelog.timeline.case import Case
+from kubelog.timeline.incident import Finding, Gap, Instant
+from kubelog.timeline.kubelet import Dropped, Kubelet
+
+
+def when(time: Instant | None) -> str:
+    """`2017-10-16 09:50:55`; what is known of it where the year is not."""
+    if time is None:
+        return "an unknown time"
+    return (time.to_json() or "").replace("T", " ").split(".")[0]
+
+
+def clock(time: Instant | None, beside: Instant | None) -> str:
+    """A time without its date where that is the date of `beside`."""
+    text, other = when(time), when(beside)
+    return text.split(" ")[-1] if " " in text and text.split(" ")[0] == other.split(" ")[0] else text
+
+
+def plural(number: int, one: str) -> str:
+    return f"{number:,} {one}" + ("" if number == 1 else "s")
+
+
+def listed(parts: Sequence[str]) -> str:
+    """`a, b and c`"""
+    return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1] if parts else ""
+
+
+def dropped_lines(count: int, unit: str = "the kubelet") -> str:
+    return f"journald dropped {plural(count, 'line')} of {unit}"
+
+
+def lost(case: Case, memory: Kubelet) -> list[Dropped]:
+    """The lines of the kubelet that journald dropped while the case went on."""
+    if case.opened is None:
+        return []
+    end = case.closed or case.last
+    after = None if case.is_open or end is None else end.us
+    found = [one for one in memory.dropped if one.time.us >= case.opened.us and (after is None or one.begin.us <= after)]
+    return sorted(found, key=lambda one: one.begin.us)
+
+
+def suppressed(case: Case, memory: Kubelet, node: str | None) -> tuple[Gap, ...]:
+    """The gaps that they leave."""
+    return tuple(Gap(one.begin, one.time, node, "suppressed", dropped_lines(one.count)) for one in lost(case, memory))
+
+
+def suppressed_finding(case: Case, memory: Kubelet, unseen: str) -> Iterator[Finding]:
+    """That lines were dropped, and what they may have told."""
+    spans = lost(case, memory)
+    if spans:
+        yield Finding(
+            "lines-suppressed",
+            f"{dropped_lines(sum(one.count for one in spans))} from {when(spans[0].begin)} to "
+            f"{clock(spans[-1].time, spans[0].begin)}: {unseen}.",
+            tuple(one for span in spans for one in span.evidence)[:10],
+        )
+
+
+def silence_finding(case: Case) -> Iterator[Finding]:
+    """The longest stretch of the case without any line."""
+    if case.holes:
+        start, stop = max(case.holes, key=lambda hole: hole[1].us - hole[0].us)
+        yield Finding(
+            "silence",
+            f"From {when(start)} to {clock(stop, start)} there is no line of this node: what happened then is not known.",
+            (),
+        )
