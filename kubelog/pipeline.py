@@ -115,25 +115,17 @@ class Log:
         reader = self.reader(source)
         maker = self.maker(reader.clock)
         keep_freed()
-        cut = 0
         try:
             for chunk in source.read(reader.give):
                 for block in reader.push(chunk):
-                    cut += cut_lines(block)
                     yield block, maker
         except InputError as error:
             self.errors.append(error)
         for block in reader.push(b"", final=True):
-            cut += cut_lines(block)
             yield block, maker
         if reader.offset == 0 and not any(error.path == source.path for error in self.errors):
             self.empty.append(source.path)
         self.note_year(reader)
-        if cut:
-            lines = f"{cut:,} line{'' if cut == 1 else 's'}"
-            self.notes.append(
-                f"{reader.path}: journalctl cut {lines} short (…): what they said is lost; use `journalctl --no-pager --full`"
-            )
 
     def note_year(self, reader: Reader) -> None:
         if reader.clock.assumed is not None:
@@ -284,8 +276,15 @@ class Log:
         from kubelog.timeline import WANTED
 
         feed = Feed(WANTED, self.where, node, fixed=self.node is not None, leaf=self.engine.leaves.Listener)
+        cut, path = 0, ""
         for block, maker in blocks:
+            cut, path = cut + cut_lines(block), block.path
             yield from feed.read(block, maker)
+        if cut:
+            lines = f"{cut:,} line{'' if cut == 1 else 's'}"
+            self.notes.append(
+                f"{path}: journalctl cut {lines} short (…): what they said is lost; use `journalctl --no-pager --full`"
+            )
         self.verdicts += feed.verdicts
         yield from feed.heard.items()
 

@@ -14,7 +14,7 @@ _WIDEST: Final = 1000
 def cut_lines(block: Block) -> int:
     """How many lines of the records of a Block journalctl cut short."""
     data, count, stop = block.data, 0, block.at[block.member_first[block.rows]]
-    at = data.find(_MARK, 0, stop)
+    at = _found(data, 0, stop)
     while at >= 0:
         start = data.rfind(b"\n", 0, at) + 1
         end = data.find(b"\n", at)
@@ -23,5 +23,13 @@ def cut_lines(block: Block) -> int:
         # A line of the journal begins with a month or a year and names a program, which ends with a colon.
         if line[:1].isalnum() and b": " in line[: at - start] and 10 * (at - start) >= 8 * len(line):
             count += len(line.decode(errors="replace")) <= _WIDEST
-        at = data.find(_MARK, end, stop)
+        at = _found(data, end, stop)
     return count
+
+
+def _found(data: bytes, at: int, stop: int) -> int:
+    """Where the mark stands next, or -1: one byte is found many times as fast as three."""
+    at = data.find(_MARK[:1], at, stop)
+    while at >= 0 and not data.startswith(_MARK, at, stop):
+        at = data.find(_MARK[:1], at + 1, stop)
+    return at
