@@ -297,7 +297,7 @@ def test_kinds_are_those_of_the_head() -> None:
         closes = frozenset({"AcmeDiskFreed"})
 
     class Other(One):
-        kinds = frozenset({"NodeConfig"})
+        explains = frozenset({"NodeConfig"})
 
     assert One.kinds == {"UnitFailed", "AcmeDiskFreed"}
-    assert Other.kinds == {"NodeConfig"}
+    assert Other.kinds == {"UnitFailed", "AcmeDiskFreed", "NodeConfig"}

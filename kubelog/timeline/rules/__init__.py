@@ -114,15 +114,15 @@ class Nothing(msgspec.Struct, frozen=True, gc=False):
 class Rule:
     """One incident family. `apply` and `settle` are functions of their arguments alone: no clock, no state of their own.
 
-    Its head says what it is about: `opens`, `extends` and `closes` are the events that do so, as classes, or as names where a
-    grammar declares them. `kinds` are all of these, unless the rule says more: it may ask for events that only explain.
-    A rule must have `kind`, `apply` and `explain`; docs/rules.md goes through one.
+    Its head says what it is about: `opens`, `extends` and `closes` are the events that do so, `explains` those that only explain,
+    as classes, or as names where a grammar declares them. `kinds` are the names of all of these. A rule must have `kind`, `apply` and `explain`; docs/rules.md goes through one.
     """
 
     kind: ClassVar[str]  # of its incidents; no other rule has it, and no event
     opens: ClassVar[frozenset[type[Event] | str]] = frozenset()
     extends: ClassVar[frozenset[type[Event] | str]] = frozenset()
     closes: ClassVar[frozenset[type[Event] | str]] = frozenset()
+    explains: ClassVar[frozenset[type[Event] | str]] = frozenset()
     kinds: ClassVar[frozenset[str]]  # the events it asks for
     # By kind, texts of which a record must hold one to concern the rule: what holds none is not even made an event.
     about: ClassVar[Mapping[str, tuple[bytes, ...]]] = {}
@@ -133,8 +133,8 @@ class Rule:
     yields: ClassVar[bool] = False  # whether its incidents are none where another incident of the node spans them
 
     def __init_subclass__(cls) -> None:
-        head = cls.opens | cls.extends | cls.closes
-        if head and "kinds" not in cls.__dict__:
+        head = cls.opens | cls.extends | cls.closes | cls.explains
+        if head:
             cls.kinds = frozenset(one if isinstance(one, str) else one.__name__ for one in head)
 
     def start(self) -> State:

@@ -86,17 +86,18 @@ _OTHERS: Final[dict[type[Event], str]] = {
     ContainerDied: "ends",
     ContainerBackOff: "is not started again for a while",
 }
-# What says more of it.
-_TELLING: Final[tuple[type[Event], ...]] = (
-    ProbeFailed, ProbeConfigured, AnonymousDenied, ClusterEvent, UnitStarted, NodeConfig, KubeletVersion, JournalSuppressed,
-)  # fmt: skip
 
 
 class ControlPlaneRestartLoop(Rule):
     """See the module."""
 
     kind = "ControlPlaneRestartLoop"
-    kinds: ClassVar[frozenset[str]] = frozenset(cls.__name__ for part in (_SAID, _FOLLOWS, _TELLING) for cls in part)
+    opens = frozenset({ProbeFailed, ContainerUnhealthy, ContainerKilled, ContainerDied, ContainerBackOff})
+    extends = opens | frozenset(_FOLLOWS)
+    closes = frozenset({ContainerStarted})  # once it has run for the quiet time
+    explains = frozenset(
+        {ProbeConfigured, AnonymousDenied, ClusterEvent, UnitStarted, NodeConfig, KubeletVersion, JournalSuppressed}
+    )
     # The names of its pods begin so.
     about: ClassVar[Mapping[str, tuple[bytes, ...]]] = dict.fromkeys(
         ("ProbeFailed", "ContainerUnhealthy", "ContainerDied", "ContainerBackOff", "ContainerStarted"),

@@ -8,7 +8,7 @@ for five minutes, or when somebody stops it. A kubelet that is stopped and start
 
 from __future__ import annotations
 
-from typing import ClassVar, Final
+from typing import Final
 
 import msgspec
 
@@ -55,17 +55,17 @@ _TEXTS: Final[dict[type[Event], str]] = {
     UnitRestartScheduled: "systemd is about to start the kubelet again",
     UnitStartLimitHit: "systemd gives up: the kubelet failed too often, and is started no more",
 }
-_TELLING: Final[tuple[type[Event], ...]] = (
-    KubeletFailed, PanicObserved, UnitStarted, UnitStopping, UnitStopped, NodeConfig, KubeletVersion, BootChanged,
-    JournalSuppressed,
-)  # fmt: skip
 
 
 class KubeletRestartLoop(Rule):
     """See the module."""
 
     kind = "KubeletRestartLoop"
-    kinds: ClassVar[frozenset[str]] = frozenset(cls.__name__ for part in (_TEXTS, _TELLING) for cls in part)
+    opens = extends = frozenset({KubeletFailed, PanicObserved, *_TEXTS})
+    closes = frozenset(
+        {UnitStarted, KubeletVersion, NodeConfig, UnitStopping, UnitStopped}
+    )  # a start once it has run for the quiet time
+    explains = frozenset({BootChanged, JournalSuppressed})
     # Five minutes of a run, and what systemd waits before it: RestartSec is 10 s in kubeadm's unit.
     quiet_us = 330_000_000
     reopen_us = 1_800_000_000

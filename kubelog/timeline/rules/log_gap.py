@@ -7,7 +7,7 @@ none: a log that says little, or was filtered, is silent often.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import ClassVar, Final
+from typing import Final
 
 import msgspec
 
@@ -36,9 +36,7 @@ class LogGap(Rule):
 
     kind = "LogGap"
     opens = extends = frozenset({JournalSuppressed, BootChanged})
-    kinds: ClassVar[frozenset[str]] = frozenset(
-        cls.__name__ for cls in (JournalSuppressed, BootChanged, UnitStarted, NodeConfig, KubeletVersion)
-    )
+    explains = frozenset({UnitStarted, NodeConfig, KubeletVersion})
     # What was lost is never lost again: it is kept for as long as another incident may turn out to span it.
     reopen_us = 3_600_000_000
     memory = Lost

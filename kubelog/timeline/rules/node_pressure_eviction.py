@@ -65,15 +65,11 @@ class NodePressureEviction(Rule):
     """See the module."""
 
     kind = "NodePressureEviction"
-    kinds: ClassVar[frozenset[str]] = frozenset(
-        cls.__name__
-        for cls in (
-            EvictionReclaimAttempted, EvictionReclaimed, EvictionPodsRequired, EvictionPodsRanked, EvictionPodEvicted,
-            EvictionPodsCleaned, EvictionCleanupTimedOut, EvictionNoActivePods, EvictionFailed, EvictionCriticalPodSkipped,
-            PodAdmissionRejected, NodeConditionChanged, NodeConfig, UnitStarted, KubeletVersion, KubeletFlags, ClusterEvent,
-            FilesystemUsage, JournalSuppressed,
-        )
-    )  # fmt: skip
+    opens = extends = frozenset(
+        {EvictionReclaimAttempted, EvictionPodsRequired, PodAdmissionRejected, NodeConditionChanged, ClusterEvent, *_SAID}
+    )
+    closes = frozenset({EvictionReclaimed, NodeConditionChanged, NodeConfig, UnitStarted})
+    explains = frozenset({KubeletVersion, KubeletFlags, FilesystemUsage, JournalSuppressed})
     memory = Kubelet
 
     signs: ClassVar[frozenset[type[Event]]] = frozenset(

@@ -118,7 +118,7 @@ class ProtocolMismatch(Rule):
 
     kind = "ProtocolMismatch"
     opens = extends = frozenset(_WORDS)
-    kinds: ClassVar[frozenset[str]] = frozenset((*_WORDS, "ProxyTargetShown"))
+    explains = frozenset({ProxyTargetShown})
     about: ClassVar[Mapping[str, tuple[bytes, ...]]] = dict.fromkeys(_WORDS, _PARTS)
     # Pulls are tried again every 5 min at last: three of them without a word. What else says it does so within a minute.
     quiet_us: ClassVar[int] = 900_000_000
