@@ -115,7 +115,8 @@ class Rule:
     """One incident family. `apply` and `settle` are functions of their arguments alone: no clock, no state of their own.
 
     Its head says what it is about: `opens`, `extends` and `closes` are the events that do so, `explains` those that only explain,
-    as classes, or as names where a grammar declares them. `kinds` are the names of all of these. A rule must have `kind`, `apply` and `explain`; docs/rules.md goes through one.
+    as classes, or as names where a grammar declares them. `kinds` are the names of all of these. A rule must have `kind`,
+    `apply` and `explain`; docs/rules.md goes through one.
     """
 
     kind: ClassVar[str]  # of its incidents; no other rule has it, and no event
