@@ -21,10 +21,12 @@ from hypothesis import strategies as st
 from kubelog.engines import Engine
 from kubelog.errors import StateError
 from kubelog.ingest.sources import Source
+from kubelog.klog.values import PodRef
 from kubelog.live import LiveReader, stream
 from kubelog.message.vocabulary import Event, Heard
 from kubelog.pipeline import Log, load_grammar
 from kubelog.timeline import WANTED, Change, Correlator, Incident, Timeline
+from kubelog.timeline.case import Case
 from tests.strategies import (
     NOW,
     Line,
@@ -561,3 +563,13 @@ def test_steps_and_pods_are_bounded() -> None:
     assert len(incident.steps) == 500
     assert len(incident.affected.pods) == 1000
     assert incident.affected.total == 1800
+
+
+@pytest.mark.parametrize("pods", [1000, 1001, 5000, 60_000])
+def test_pods_are_counted_once_however_many_there_are_and_however_often_they_are_told(pods: int) -> None:
+    case = Case("DiskPressure", 1, {})
+    for turn in range(0, 2 * pods, 500):
+        case = case.hit(PodRef("shop", f"web-{number % pods}") for number in range(turn, turn + 500))
+    assert len(case.pods) == min(pods, 1000)
+    assert abs(case.pods_total - pods) <= pods / 100
+    assert pods > 1001 or case.pods_total == pods

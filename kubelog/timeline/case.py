@@ -4,13 +4,18 @@ a Case again.
 
 from __future__ import annotations
 
+import math
+import zlib
 from collections.abc import Iterable
+from typing import Final
 
 import msgspec
 
 from kubelog.klog.values import PodRef
 from kubelog.message.vocabulary import Event, Heard, Seen
 from kubelog.timeline.incident import MAX_EVIDENCE, MAX_HOLES, MAX_PODS, Evidence, Instant, Step, instant, shifted, with_step
+
+_CROWD: Final = 65_536
 
 
 class Case(msgspec.Struct, frozen=True, gc=False):
@@ -33,6 +38,7 @@ class Case(msgspec.Struct, frozen=True, gc=False):
     pods_total: int = 0
     holes: tuple[tuple[Instant, Instant], ...] = ()  # stretches without any line while it was open
     marks: dict[str, int] = {}  # what a rule must remember of it
+    crowd: bytes = b""  # the pods that are not kept, a bit each: how many they are is counted by the bits that are set
 
     @property
     def is_open(self) -> bool:
@@ -76,6 +82,31 @@ class Case(msgspec.Struct, frozen=True, gc=False):
 
     def replace(self, **what: object) -> Case:
         return msgspec.structs.replace(self, **what)
+
+
+class _Crowd:
+    """Counts pods without keeping them: each sets one of 65,536 bits, and the share of those that are set tells how many they
+    are (linear counting). Of 100,000 pods within about one percent.
+    """
+
+    __slots__ = ("bits", "size")
+
+    def __init__(self, bits: bytes) -> None:
+        self.bits = bytearray(bits or bytes(_CROWD // 8))
+        self.size = int.from_bytes(bits).bit_count()
+
+    def add(self, pod: PodRef) -> None:
+        named = f"{pod.namespace}/{pod.name}/{pod.uid}".encode(errors="surrogateescape")
+        # A CRC alone is too regular for names that are numbered.
+        place = zlib.crc32(named) * 0x9E3779B1 >> 16 & _CROWD - 1
+        bit = 1 << place % 8
+        if not self.bits[place // 8] & bit:
+            self.bits[place // 8] |= bit
+            self.size += 1
+
+    @property
+    def count(self) -> int:
+        return round(-_CROWD * math.log(1 - min(self.size, _CROWD - 1) / _CROWD))
 
 
 class _Said:
@@ -149,7 +180,9 @@ class _Said:
 class Draft:
     """A Case while records are put into it."""
 
-    __slots__ = ("base", "is_sign", "known", "last", "last_us", "marks", "new", "opened", "opened_us", "severity", "steps", "total")
+    __slots__ = (
+        "base", "crowd", "is_sign", "known", "last", "last_us", "marks", "new", "opened", "opened_us", "severity", "steps", "total",
+    )  # fmt: skip
 
     def __init__(self, case: Case) -> None:
         self.base = case
@@ -162,6 +195,7 @@ class Draft:
         self.steps: dict[tuple[type[Event], str], _Said] = {}
         self.known: set[PodRef] | None = None  # the pods that it hit, where more may have come
         self.new: list[PodRef] = []
+        self.crowd: _Crowd | None = None  # where one of them is not kept
 
     def say(self, event: Event, text: str, about: str) -> None:
         """See `Case.said`."""
@@ -196,16 +230,18 @@ class Draft:
         known = self.known
         if known is None:
             known = self.known = _taken(self.base.pods)
-        over: set[PodRef] = set()
         for pod in pods:
-            if pod is None or pod in known or pod in over:
+            if pod is None or pod in known:
                 continue
-            self.total += 1
             if len(known) < MAX_PODS:
+                self.total += 1
                 known.add(pod)
                 self.new.append(pod)
             else:
-                over.add(pod)
+                if self.crowd is None:
+                    self.crowd = _Crowd(self.base.crowd)
+                self.crowd.add(pod)
+                self.total = MAX_PODS + self.crowd.count
 
     def case(self) -> Case:
         """The Case that it has become. The draft is done with."""
@@ -218,6 +254,7 @@ class Draft:
         return Case(
             base.key, base.number, base.subject, self.severity, state, resolution, _instant(self.opened), _instant(self.last),
             closed, base.episodes, base.phase, counts, steps, pods, self.total, base.holes, self.marks,
+            base.crowd if self.crowd is None else bytes(self.crowd.bits),
         )  # fmt: skip
 
     def _counted(self) -> tuple[dict[str, int], tuple[Step, ...]]:

@@ -78,7 +78,7 @@ class Gap(msgspec.Struct, frozen=True, gc=False):
 
 
 class Affected(msgspec.Struct, frozen=True, gc=False):
-    """The pods that an incident hit: at most 1,000 of them, and how many there were."""
+    """The pods that an incident hit: at most 1,000 of them, and how many there were, beyond 1,000 within one percent."""
 
     pods: tuple[PodRef, ...]
     total: int
