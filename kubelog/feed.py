@@ -10,6 +10,7 @@ from typing import Any
 from kubelog.ingest.block import NONE, VERDICTS, Block, text
 from kubelog.ingest.calendar import DAY
 from kubelog.ingest.clock import AHEAD, BACK
+from kubelog.ingest.cut import cut_rows
 from kubelog.message.filter import Filter
 from kubelog.message.heard import Listener
 from kubelog.message.record import RecordMaker
@@ -37,6 +38,7 @@ class Feed:
         self.moment: int | None = None  # of the line before, where no year is known
         self.turned = 0  # µs of the New Years that were passed without one
         self.booting: set[str | None] = set()  # the nodes that said of a boot, but no time since
+        self.cut = 0  # lines that journalctl cut short
         self.filters = bool(where)
         self._kinds: array[int] | None = None  # of each wording, whether its event is wanted
         self._texts: list[tuple[bytes, ...]] = []  # and which texts its record must hold
@@ -64,9 +66,20 @@ class Feed:
             self._texts = [self.wanted.get(entry.event, ()) for entry in maker.table.entries]
         listener = self.leaf(block, self._kinds, GAP_US, LATE_US, _YEAR, BACK, AHEAD)
         nodes = _Nodes(self, listener, [text(name) for name in block.nodes.values(block.data)])
+        cut = cut_rows(block) if "LineCut" in self.wanted else []
+        self.cut += len(cut)
+        # What is typed all the same tells of itself.
+        cut = [row for row in cut if block.kind[row] < 0]
+        listener.rows = cut[0] + 1 if cut else rows
         row = listener.read(0)
-        while row < rows:
-            if listener.asked and not _holds(block, row, self._texts[block.kind[row]]):
+        while row < rows or cut:
+            if row == listener.rows:
+                maker.node = nodes.names[listener.node]
+                if not self.filters or self.where.admits(maker.record(block, row - 1)):
+                    yield maker.cut(block, row - 1, listener.shift, nodes.asked)
+                del cut[0]
+                listener.rows = cut[0] + 1 if cut else rows
+            elif listener.asked and not _holds(block, row, self._texts[block.kind[row]]):
                 row += 1
             elif listener.asked:
                 maker.node = nodes.names[listener.node]

@@ -22,7 +22,6 @@ from kubelog.grammar import packages
 from kubelog.ingest.block import VERDICTS, Block
 from kubelog.ingest.clock import CLOCK, Clock
 from kubelog.ingest.columns import keep_freed
-from kubelog.ingest.cut import cut_lines
 from kubelog.ingest.sources import CHUNK, Source, expand
 from kubelog.message.coverage import Coverage
 from kubelog.message.filter import Filter
@@ -276,12 +275,12 @@ class Log:
         from kubelog.timeline import WANTED
 
         feed = Feed(WANTED, self.where, node, fixed=self.node is not None, leaf=self.engine.leaves.Listener)
-        cut, path = 0, ""
+        path = ""
         for block, maker in blocks:
-            cut, path = cut + cut_lines(block), block.path
+            path = block.path
             yield from feed.read(block, maker)
-        if cut:
-            lines = f"{cut:,} line{'' if cut == 1 else 's'}"
+        if feed.cut:
+            lines = f"{feed.cut:,} line{'' if feed.cut == 1 else 's'}"
             self.notes.append(
                 f"{path}: journalctl cut {lines} short (…): what they said is lost; use `journalctl --no-pager --full`"
             )

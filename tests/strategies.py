@@ -30,6 +30,23 @@ class Line:
     text: str
 
 
+@st.composite
+def gapped(draw: st.DrawFn, most: int = 4) -> list[str]:
+    """A log's lines, among them some that say what it lacks: boots, suppressed lines, lines that were cut short."""
+    found = []
+    for line in draw(logs(most=most)):
+        stamp = f"{MONTHS[line.at.month - 1]} {line.at.day:02} {line.at:%H:%M:%S} {line.node}"
+        lacking = [
+            f"{stamp} systemd-journald[300]: Suppressed {draw(st.sampled_from([3, 900, 4000]))} messages from kubelet.service",
+            f"{stamp} systemd-journald[300]: Suppressed 1500 messages from docker.service",
+            f'{stamp} kubelet[7]: I1016 09:50:55.123456       7 kubelet_getters.go:176] "Pod status upd…Running',
+            "-- Reboot --",
+            "-- Boot 4f3c2b1a09e84d7796a5b4c3d2e1f001 --",
+        ]
+        found += [*draw(st.lists(st.sampled_from(lacking), max_size=1)), line.text]
+    return found
+
+
 def log_bytes(lines: Iterable[Line]) -> bytes:
     return "".join(line.text + "\n" for line in lines).encode()
 

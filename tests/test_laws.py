@@ -31,6 +31,7 @@ from tests.strategies import (
     NOW,
     Line,
     body,
+    gapped,
     kubelet_line,
     late,
     listings,
@@ -138,6 +139,21 @@ def test_so_it_does_where_listings_stand_among_the_lines(lines: list[Line], past
         tail.push(line)
         so_far += line
         assert tail.shown() == batch(so_far, year=year)
+
+
+@few
+@given(gapped(), st.floats(0, 1))
+def test_so_it_does_where_the_log_says_what_it_lacks_and_a_state_resumes_there(texts: list[str], share: float) -> None:
+    tail, so_far, changes = Tail(), b"", []
+    for number, text in enumerate(texts):
+        line = f"{text}\n".encode()
+        changes += tail.push(line)
+        so_far += line
+        assert tail.shown() == batch(so_far) == shown(Timeline(changes))
+        if number == int(share * len(texts)):
+            with TemporaryDirectory() as folder:
+                tail.correlator.save(Path(folder) / "state")
+                tail.correlator = Correlator.load(Path(folder) / "state")
 
 
 @few

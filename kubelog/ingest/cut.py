@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import Final
 
 from kubelog.ingest.block import Block
@@ -11,9 +12,9 @@ _MARK: Final = "…".encode()
 _WIDEST: Final = 1000
 
 
-def cut_lines(block: Block) -> int:
-    """How many lines of the records of a Block journalctl cut short."""
-    data, count, stop = block.data, 0, block.at[block.member_first[block.rows]]
+def cut_rows(block: Block) -> list[int]:
+    """The records of a Block whose first line journalctl cut short, in order."""
+    data, found, stop = block.data, [], block.at[block.member_first[block.rows]]
     at = _found(data, 0, stop)
     while at >= 0:
         start = data.rfind(b"\n", 0, at) + 1
@@ -22,9 +23,12 @@ def cut_lines(block: Block) -> int:
         line = data[start:end] if end - start <= 4 * _WIDEST else b""
         # A line of the journal begins with a month or a year and names a program, which ends with a colon.
         if line[:1].isalnum() and b": " in line[: at - start] and 10 * (at - start) >= 8 * len(line):
-            count += len(line.decode(errors="replace")) <= _WIDEST
+            number = bisect_left(block.at, start, 0, block.lines)
+            row = bisect_left(block.first, number, 0, block.rows)
+            if row < block.rows and block.first[row] == number and len(line.decode(errors="replace")) <= _WIDEST:
+                found.append(row)
         at = _found(data, end, stop)
-    return count
+    return found
 
 
 def _found(data: bytes, at: int, stop: int) -> int:

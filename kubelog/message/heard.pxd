@@ -4,7 +4,7 @@ cdef long long NONE
 
 @cython.final
 cdef class Listener:
-    cdef Py_ssize_t rows
+    cdef public Py_ssize_t rows
     cdef int[::1] first, process, node_of, kind
     cdef long long[::1] time, since_year
     cdef const signed char[::1] wanted

@@ -13,6 +13,7 @@ from kubelog.message.vocabulary import (
     JournalSuppressed,
     KubeletFlags,
     KubeletVersion,
+    LineCut,
     NodeConfig,
     Threshold,
     UnitStarted,
@@ -27,7 +28,7 @@ _KEPT = 8
 SUPPRESSED_US = 30_000_000
 # The events that may say something of it.
 TELLING: Final = frozenset(
-    (UnitStarted, NodeConfig, KubeletVersion, ClusterEvent, FilesystemUsage, KubeletFlags, JournalSuppressed)
+    (UnitStarted, NodeConfig, KubeletVersion, ClusterEvent, FilesystemUsage, KubeletFlags, JournalSuppressed, LineCut)
 )
 # Filesystems of the kernel's own, which hold no data of a kubelet.
 _VIRTUAL: Final = ("tmpfs", "devtmpfs", "udev", "overlay", "shm", "none", "cgroup", "cgmfs")
@@ -99,29 +100,33 @@ class Flags(msgspec.Struct, frozen=True, gc=False):
 
 
 class Dropped(msgspec.Struct, frozen=True, gc=False):
-    """Lines of a unit that journald dropped: in the 30 s before `time`, or for as long as it said so again and again."""
+    """Lines of a unit that journald dropped, in the 30 s before `time`, or for as long as it said so again and again; or, where
+    they are `cut`, lines that journalctl cut short.
+    """
 
     unit: str
     begin: Instant
     time: Instant
     count: int
     evidence: tuple[Evidence, ...]
+    cut: bool = False
 
 
-def with_dropped(known: tuple[Dropped, ...], event: JournalSuppressed, most: int = 64) -> tuple[Dropped, ...]:
+def with_dropped(known: tuple[Dropped, ...], event: JournalSuppressed | LineCut, most: int = 64) -> tuple[Dropped, ...]:
     """The last spans in which lines were dropped, with one more; what is said a minute later goes on with the span before."""
-    now, unit, count = instant(event.seen), event.unit or "", event.count or 0
+    now, unit, cut = instant(event.seen), event.unit or "", isinstance(event, LineCut)
+    count = 1 if isinstance(event, LineCut) else event.count or 0
     if now is None:
         return known
     for at in reversed(range(len(known))):
         last = known[at]
-        if last.unit == unit:
+        if last.unit == unit and last.cut == cut:
             if last.time.us <= now.us <= last.time.us + _ONE_START_US:
                 proof = (*last.evidence, evidence(event)) if len(last.evidence) < 4 else last.evidence
                 one = msgspec.structs.replace(last, time=now, count=last.count + count, evidence=proof)
                 return (*known[:at], one, *known[at + 1 :])
             break
-    one = Dropped(unit, shifted(now, now.us - SUPPRESSED_US), now, count, (evidence(event),))
+    one = Dropped(unit, now if cut else shifted(now, now.us - SUPPRESSED_US), now, count, (evidence(event),), cut)
     return (*known, one)[-most:]
 
 
@@ -155,7 +160,7 @@ class Kubelet(msgspec.Struct, frozen=True, gc=False):
                 variables = tuple(event.variables or ())
                 flags = Flags(event.flags or {}, bool(event.complete), variables, event.process_id, evidence(event))
                 return msgspec.structs.replace(self, flags=(*self.flags, flags)[-64:])
-            case JournalSuppressed(unit="kubelet"):
+            case JournalSuppressed(unit="kubelet") | LineCut(unit="kubelet"):
                 return msgspec.structs.replace(self, dropped=with_dropped(self.dropped, event))
         return self
 

@@ -31,12 +31,17 @@ def listed(parts: Sequence[str]) -> str:
     return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1] if parts else ""
 
 
-def dropped_lines(count: int, unit: str = "the kubelet") -> str:
-    return f"journald dropped {plural(count, 'line')} of {unit}"
+def lost_lines(span: Dropped, count: int = 0) -> str:
+    """What was lost, of whom, and by what; `count` instead of the span's."""
+    if span.unit == "kernel" and not span.cut:
+        return f"{plural(count or span.count, 'message')} of the kernel missed by journald"
+    unit = {"kubelet": "the kubelet", "": "a unit"}.get(span.unit, span.unit)
+    lines = f"{plural(count or span.count, 'line')} of {unit}"
+    return f"journalctl cut {lines} short" if span.cut else f"journald dropped {lines}"
 
 
 def lost(case: Case, memory: Kubelet) -> list[Dropped]:
-    """The lines of the kubelet that journald dropped while the case went on."""
+    """The lines of the kubelet that journald dropped, or journalctl cut short, while the case went on."""
     if case.opened is None:
         return []
     end = case.closed or case.last
@@ -47,16 +52,22 @@ def lost(case: Case, memory: Kubelet) -> list[Dropped]:
 
 def suppressed(case: Case, memory: Kubelet, node: str | None) -> tuple[Gap, ...]:
     """The gaps that they leave."""
-    return tuple(Gap(one.begin, one.time, node, "suppressed", dropped_lines(one.count)) for one in lost(case, memory))
+    return tuple(gap_of(one, node) for one in lost(case, memory))
+
+
+def gap_of(span: Dropped, node: str | None) -> Gap:
+    return Gap(span.begin, span.time, node, "truncated" if span.cut else "suppressed", lost_lines(span))
 
 
 def suppressed_finding(case: Case, memory: Kubelet, unseen: str) -> Iterator[Finding]:
-    """That lines were dropped, and what they may have told."""
-    spans = lost(case, memory)
-    if spans:
+    """That lines were dropped, or cut short, and what they may have told."""
+    found = lost(case, memory)
+    for spans in ([one for one in found if one.cut == cut] for cut in (False, True)):
+        if not spans:
+            continue
         yield Finding(
-            "lines-suppressed",
-            f"{dropped_lines(sum(one.count for one in spans))} from {when(spans[0].begin)} to "
+            "lines-truncated" if spans[0].cut else "lines-suppressed",
+            f"{lost_lines(spans[0], sum(one.count for one in spans))} from {when(spans[0].begin)} to "
             f"{clock(spans[-1].time, spans[0].begin)}: {unseen}.",
             tuple(one for span in spans for one in span.evidence)[:10],
         )

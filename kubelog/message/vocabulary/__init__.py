@@ -84,6 +84,7 @@ from kubelog.message.vocabulary.evidence import (
 from kubelog.message.vocabulary.host import (
     BootChanged,
     JournalSuppressed,
+    LineCut,
     UnitDeactivated,
     UnitExited,
     UnitFailed,
@@ -293,6 +294,7 @@ __all__ = [
     "KubeletFlags",
     "KubeletVersion",
     "LeaseUpdateFailed",
+    "LineCut",
     "LogFileHead",
     "NodeConditionChanged",
     "NodeConfig",

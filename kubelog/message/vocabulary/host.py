@@ -84,6 +84,12 @@ class JournalSuppressed(Event, frozen=True, gc=False, kw_only=True):
     count: int | None = None
 
 
+class LineCut(Event, frozen=True, gc=False, kw_only=True):
+    """A line that is not understood, as journalctl cut the end of it away: no wording says it, whoever reads the line sees it."""
+
+    unit: str | None = None
+
+
 class BootChanged(Event, frozen=True, gc=False, kw_only=True):
     """Another boot of the host begins."""
 

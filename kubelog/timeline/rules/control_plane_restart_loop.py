@@ -29,6 +29,7 @@ from kubelog.message.vocabulary import (
     JournalSuppressed,
     KubeletVersion,
     LeaseUpdateFailed,
+    LineCut,
     NodeConfig,
     NodeNotFound,
     NodeStatusUpdateFailed,
@@ -96,7 +97,7 @@ class ControlPlaneRestartLoop(Rule):
     extends = opens | frozenset(_FOLLOWS)
     closes = frozenset({ContainerStarted})  # once it has run for the quiet time
     explains = frozenset(
-        {ProbeConfigured, AnonymousDenied, ClusterEvent, UnitStarted, NodeConfig, KubeletVersion, JournalSuppressed}
+        {ProbeConfigured, AnonymousDenied, ClusterEvent, UnitStarted, NodeConfig, KubeletVersion, JournalSuppressed, LineCut}
     )
     # The names of its pods begin so.
     about: ClassVar[Mapping[str, tuple[bytes, ...]]] = dict.fromkeys(

@@ -18,6 +18,7 @@ from kubelog.message.vocabulary import (
     JournalSuppressed,
     KubeletFailed,
     KubeletVersion,
+    LineCut,
     NodeConfig,
     PanicObserved,
     UnitExited,
@@ -65,7 +66,7 @@ class KubeletRestartLoop(Rule):
     closes = frozenset(
         {UnitStarted, KubeletVersion, NodeConfig, UnitStopping, UnitStopped}
     )  # a start once it has run for the quiet time
-    explains = frozenset({BootChanged, JournalSuppressed})
+    explains = frozenset({BootChanged, JournalSuppressed, LineCut})
     # Five minutes of a run, and what systemd waits before it: RestartSec is 10 s in kubeadm's unit.
     quiet_us = 330_000_000
     reopen_us = 1_800_000_000

@@ -1,4 +1,4 @@
-"""LogGap: what the journal itself says it lacks: lines that journald dropped, and the time between two boots.
+"""LogGap: what the journal itself shows it lacks: lines that journald dropped or journalctl cut short, the time between two boots.
 
 Each loss is told as a gap. An incident is only what no other incident spans, of at least 1,000 lines or 5 minutes. Silence alone is
 none: a log that says little, or was filtered, is silent often.
@@ -11,12 +11,21 @@ from typing import Final
 
 import msgspec
 
-from kubelog.message.vocabulary import BootChanged, Event, Heard, JournalSuppressed, KubeletVersion, NodeConfig, UnitStarted
+from kubelog.message.vocabulary import (
+    BootChanged,
+    Event,
+    Heard,
+    JournalSuppressed,
+    KubeletVersion,
+    LineCut,
+    NodeConfig,
+    UnitStarted,
+)
 from kubelog.timeline.case import Case
 from kubelog.timeline.incident import Cause, Gap, Incident, Instant, instant, shifted
 from kubelog.timeline.kubelet import SUPPRESSED_US, Dropped, with_dropped
 from kubelog.timeline.rules import Explanation, Rule, State
-from kubelog.timeline.words import clock, dropped_lines, plural, when
+from kubelog.timeline.words import clock, gap_of, plural, when
 
 _LEAST_US: Final = 300_000_000
 _LEAST_LINES: Final = 1000
@@ -35,7 +44,7 @@ class LogGap(Rule):
     """See the module."""
 
     kind = "LogGap"
-    opens = extends = frozenset({JournalSuppressed, BootChanged})
+    opens = extends = frozenset({JournalSuppressed, LineCut, BootChanged})
     explains = frozenset({UnitStarted, NodeConfig, KubeletVersion})
     # What was lost is never lost again: it is kept for as long as another incident may turn out to span it.
     reopen_us = 3_600_000_000
@@ -48,21 +57,24 @@ class LogGap(Rule):
             memory = msgspec.structs.replace(memory, clock=now)
             state = msgspec.structs.replace(state, memory=memory)
         match event:
-            case JournalSuppressed() if now is not None:
-                return self._suppressed(state, event, now)
+            case JournalSuppressed() | LineCut() if now is not None:
+                return self._lost(state, event, now)
             case BootChanged() if event.seen.heard is not None:
                 return self._booted(state, event, event.seen.heard.us)
         return state
 
-    def _suppressed(self, state: State, event: JournalSuppressed, now: Instant) -> State:
-        unit, memory = event.unit or "a unit", state.memory
+    def _lost(self, state: State, event: JournalSuppressed | LineCut, now: Instant) -> State:
+        memory: Lost = state.memory
         memory = msgspec.structs.replace(memory, dropped=with_dropped(memory.dropped, event, 256))
         state = msgspec.structs.replace(state, memory=memory)
-        case, begin = state.latest(unit), shifted(now, now.us - SUPPRESSED_US)
+        unit, cut = event.unit or "a unit", isinstance(event, LineCut)
+        key, begin = f"{_CUT}{unit}" if cut else unit, now if cut else shifted(now, now.us - SUPPRESSED_US)
+        case = state.latest(key)
         if case is None or not case.is_open:
-            state, case = state.begin(unit, {"unit": event.unit} if event.unit else {})
-        case = case.goes_on(event, "Messages of the kernel are missed" if unit == "kernel" else f"journald drops lines of {unit}")
-        lines = case.marks.get("lines", 0) + (event.count or 0)
+            state, case = state.begin(key, {"unit": event.unit} if event.unit else {})
+        text = f"Lines of {unit} are cut short" if cut else f"journald drops lines of {unit}"
+        case = case.goes_on(event, "Messages of the kernel are missed" if unit == "kernel" and not cut else text)
+        lines = case.marks.get("lines", 0) + (1 if isinstance(event, LineCut) else event.count or 0)
         opened = begin if case.opened is None or begin.us < case.opened.us else case.opened
         return state.put(case.replace(opened=opened, marks={**case.marks, "lines": lines}))
 
@@ -122,14 +134,15 @@ class LogGap(Rule):
         if _is_boot(case):
             text = "another boot of the host begins: what came between is not in the log"
             return () if case.is_open else (Gap(begin, end, node, "boot", text),)
-        unit = case.subject.get("unit", "")
-        spans = (one for one in memory.dropped if one.unit == unit and begin.us <= one.begin.us and one.time.us <= end.us)
-        return tuple(Gap(one.begin, one.time, node, "suppressed", _told(unit, one.count)) for one in spans)
+        unit, cut = case.subject.get("unit", ""), case.key.startswith(_CUT)
+        spans = (one for one in memory.dropped if one.unit == unit and one.cut == cut)
+        return tuple(gap_of(one, node) for one in spans if begin.us <= one.begin.us and one.time.us <= end.us)
 
     def matters(self, case: Case) -> bool:
         if _is_boot(case):
             return case.opened is not None and case.last is not None and case.last.us - case.opened.us >= _LEAST_US
-        return case.marks.get("lines", 0) >= _LEAST_LINES
+        # Lines that were cut short are there, but for their ends.
+        return case.marks.get("lines", 0) >= _LEAST_LINES and not case.key.startswith(_CUT)
 
     def is_spanned(self, found: Incident, by: Incident) -> bool:
         # Where a span begins in which lines were dropped, no line says.
@@ -139,7 +152,7 @@ class LogGap(Rule):
         return by.state == "open" or any(one is not None and one.us >= found.last_seen.us for one in (by.closed, by.last_seen))
 
 
-_BOOT: Final = "-- boot"  # no unit is called so
+_BOOT, _CUT = "-- boot", "-- cut "  # no unit is called so
 _BOOT_ADVICE: Final = (
     "See how the boot before ended (`journalctl -b -1 -e`), and whether the host was restarted on purpose (`last -x`)."
 )
@@ -152,12 +165,6 @@ _KERNEL_ADVICE: Final = "Give the kernel a larger buffer (log_buf_len=), and loo
 
 def _is_boot(case: Case) -> bool:
     return case.key == _BOOT
-
-
-def _told(unit: str, count: int) -> str:
-    if unit == "kernel":
-        return f"{plural(count, 'message')} of the kernel missed by journald"
-    return dropped_lines(count, "the kubelet" if unit == "kubelet" else unit or "a unit")
 
 
 def _shown(case: Case, memory: Lost) -> Case:

@@ -32,6 +32,7 @@ from kubelog.message.vocabulary import (
     JournalSuppressed,
     KubeletFlags,
     KubeletVersion,
+    LineCut,
     NodeConditionChanged,
     NodeConfig,
     PodAdmissionRejected,
@@ -69,7 +70,7 @@ class NodePressureEviction(Rule):
         {EvictionReclaimAttempted, EvictionPodsRequired, PodAdmissionRejected, NodeConditionChanged, ClusterEvent, *_SAID}
     )
     closes = frozenset({EvictionReclaimed, NodeConditionChanged, NodeConfig, UnitStarted})
-    explains = frozenset({KubeletVersion, KubeletFlags, FilesystemUsage, JournalSuppressed})
+    explains = frozenset({KubeletVersion, KubeletFlags, FilesystemUsage, JournalSuppressed, LineCut})
     memory = Kubelet
 
     signs: ClassVar[frozenset[type[Event]]] = frozenset(
