@@ -68,17 +68,18 @@ class Feed:
         nodes = _Nodes(self, listener, [text(name) for name in block.nodes.values(block.data)])
         cut = cut_rows(block) if "LineCut" in self.wanted else []
         self.cut += len(cut)
-        # What is typed all the same tells of itself.
-        cut = [row for row in cut if block.kind[row] < 0]
-        listener.rows = cut[0] + 1 if cut else rows
+        # What is typed all the same tells of itself. The leaf ends behind each that is not, and goes on.
+        ends = iter([row + 1 for row in cut if block.kind[row] < 0])
+        end = next(ends, None)
+        listener.rows = end or rows
         row = listener.read(0)
-        while row < rows or cut:
-            if row == listener.rows:
+        while row < rows or end is not None:
+            if row == end:
                 maker.node = nodes.names[listener.node]
                 if not self.filters or self.where.admits(maker.record(block, row - 1)):
                     yield maker.cut(block, row - 1, listener.shift, nodes.asked)
-                del cut[0]
-                listener.rows = cut[0] + 1 if cut else rows
+                end = next(ends, None)
+                listener.rows = end or rows
             elif listener.asked and not _holds(block, row, self._texts[block.kind[row]]):
                 row += 1
             elif listener.asked:

@@ -126,7 +126,8 @@ class Change(msgspec.Struct, frozen=True, gc=False):
 
     `incident` is as it now is, its steps left out; incidents stand in the order of `opened`, then `id`. A step replaces the step
     with the same `id`; one whose `count` is 0 is taken back. Steps stand in the order of `time`, then of the path and line of
-    their first evidence, then `id`; the first 500 count. An incident whose `episodes` are 0 is taken back.
+    their first evidence, then `id`; the first 500 count. An incident whose `episodes` are 0 is none: it is taken back, or it
+    is a loss of the log too small to be one, of which only the gaps are told.
     """
 
     incident: Incident

@@ -114,7 +114,7 @@ class AnonymousDenied(Event, frozen=True, gc=False, kw_only=True):
 
     @classmethod
     def derive(cls, holes: dict[str, Any]) -> dict[str, Any]:
-        fields = {name: value for name, value in holes.items() if name not in cls.raw}
+        fields = cls.plain(holes)
         wanted = holes.get("wanted")
         denied = _DENIED.search(holes.get("error") or "")
         if denied is not None:
@@ -162,7 +162,7 @@ class ProtocolMismatchSeen(Event, frozen=True, gc=False, kw_only=True):
 
     @classmethod
     def derive(cls, holes: dict[str, Any]) -> dict[str, Any]:
-        fields = {name: value for name, value in holes.items() if name not in cls.raw}
+        fields = cls.plain(holes)
         if "answer" in holes:
             fields["error"] = f'malformed HTTP response "{holes["answer"]}"'
         endpoint = asked(holes.get("request") or "")
@@ -205,7 +205,7 @@ class HealthCheckFailed(Event, frozen=True, gc=False, kw_only=True):
 
     @classmethod
     def derive(cls, holes: dict[str, Any]) -> dict[str, Any]:
-        fields = {name: value for name, value in holes.items() if name not in cls.raw}
+        fields = cls.plain(holes)
         for name, begin in _CHECKS.items():
             if name in holes:
                 fields["check"] = begin + holes[name]
@@ -238,7 +238,7 @@ class CertificateExpiryReported(Event, frozen=True, gc=False, kw_only=True):
 
     @classmethod
     def derive(cls, holes: dict[str, Any]) -> dict[str, Any]:
-        fields = {name: value for name, value in holes.items() if name not in cls.raw}
+        fields = cls.plain(holes)
         if "past" in holes:
             fields["error"] = holes.get("before", "") + _EXPIRED + holes["past"]
         if fields.get("error"):

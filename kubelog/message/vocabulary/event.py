@@ -86,6 +86,11 @@ class Event(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     written: ClassVar[Mapping[str, str]] = types.MappingProxyType({})
 
     @classmethod
+    def plain(cls, holes: dict[str, Any]) -> dict[str, Any]:
+        """The holes that are fields as they are."""
+        return {name: value for name, value in holes.items() if name not in cls.raw}
+
+    @classmethod
     def derive(cls, holes: dict[str, Any]) -> dict[str, Any]:
         """Fields from the converted holes of a wording. Raises ValueError where they make no sense."""
         return holes

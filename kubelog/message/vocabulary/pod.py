@@ -62,7 +62,7 @@ class ContainerKilled(Event, frozen=True, gc=False, kw_only=True):
 
     @classmethod
     def derive(cls, holes: dict[str, Any]) -> dict[str, Any]:
-        fields = {name: value for name, value in holes.items() if name not in cls.raw}
+        fields = cls.plain(holes)
         found = holes.get("id")
         if isinstance(found, dict):
             found = found.get("ID")
@@ -84,7 +84,7 @@ class ContainerBackOff(Event, frozen=True, gc=False, kw_only=True):
 
     @classmethod
     def derive(cls, holes: dict[str, Any]) -> dict[str, Any]:
-        fields = {name: value for name, value in holes.items() if name != "error"}
+        fields = cls.plain(holes)
         found = _BACK_OFF.search(holes.get("error") or "")
         if found is None:
             return fields

@@ -33,7 +33,8 @@ from kubelog.timeline.case import Case
 from kubelog.timeline.incident import Gap, Instant, evidence, instant
 from kubelog.timeline.kubelet import TELLING
 from kubelog.timeline.rules import Explanation, Rule, State
-from kubelog.timeline.rules.kubelet_restart_words import CAUSES, Said, Starts, cause_of, explain, of_exit
+from kubelog.timeline.rules.kubelet_restart_memory import Said, Starts, cause_of, of_exit
+from kubelog.timeline.rules.kubelet_restart_words import CAUSES, explain, step_of
 from kubelog.timeline.words import suppressed
 
 _UNIT: Final = "kubelet"
@@ -63,9 +64,8 @@ class KubeletRestartLoop(Rule):
 
     kind = "KubeletRestartLoop"
     opens = extends = frozenset({KubeletFailed, PanicObserved, *_TEXTS})
-    closes = frozenset(
-        {UnitStarted, KubeletVersion, NodeConfig, UnitStopping, UnitStopped}
-    )  # a start once it has run for the quiet time
+    # A start closes it once the kubelet has run for the quiet time.
+    closes = frozenset({UnitStarted, KubeletVersion, NodeConfig, UnitStopping, UnitStopped})
     explains = frozenset({BootChanged, JournalSuppressed, LineCut})
     # Five minutes of a run, and what systemd waits before it: RestartSec is 10 s in kubeadm's unit.
     quiet_us = 330_000_000
@@ -209,7 +209,7 @@ def _us(event: Event, memory: Starts) -> int:
 
 def _text(event: Event, said: Said | None) -> str:
     if said is not None and said.text:
-        return said.step
+        return step_of(said)
     if isinstance(event, UnitExited) and event.status_name is not None:
         return f"The kubelet's process ends ({event.code}, {event.status}/{event.status_name})"
     return _TEXTS.get(type(event), "The kubelet ends")

@@ -6,50 +6,12 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-import msgspec
-
-from kubelog.message.vocabulary import UnitExited
 from kubelog.timeline.case import Case
 from kubelog.timeline.incident import Cause, Evidence, Finding
-from kubelog.timeline.kubelet import Kubelet
 from kubelog.timeline.rules import Explanation
+from kubelog.timeline.rules.kubelet_restart_memory import Said, Starts
 from kubelog.timeline.words import clock, lost, plural, silence_finding, suppressed_finding, when
 
-# What an error holds, in small letters → its class. The first that holds decides: what is more exact stands before.
-_CLASSES: Final = (
-    ("swap on is not supported", "swap"),
-    ("cgroup driver", "cgroup-driver"),
-    ("cgroup v1", "cgroup-v1"),
-    ("unknown flag", "unknown-flag"),
-    ("unknown shorthand flag", "unknown-flag"),
-    ("unknown command", "unknown-command"),
-    ("feature gate", "feature-gate"),
-    ("unrecognized key", "feature-gate"),
-    ("address already in use", "port-in-use"),
-    ("client ca file", "certificate"),
-    ("x509", "certificate"),
-    ("certificate", "certificate"),
-    ("bootstrap", "certificate"),
-    ("kubeconfig", "kubeconfig"),
-    ("kubelet config file", "config-file"),
-    ("config.yaml", "config-file"),
-    ("kubelet configuration", "config-file"),
-    ("invalid configuration", "config-file"),
-    ("service connection", "runtime-unreachable"),
-    ("container runtime", "runtime-unreachable"),
-    ("runtime api version", "runtime-unreachable"),
-    ("runtime service", "runtime-unreachable"),
-    ("containerd.sock", "runtime-unreachable"),
-    ("crio.sock", "runtime-unreachable"),
-    ("docker.sock", "runtime-unreachable"),
-    ("docker daemon", "runtime-unreachable"),
-    ("docker version", "runtime-unreachable"),
-    ("node-labels", "flag-value"),
-    ("invalid argument", "flag-value"),
-    ("qos cgroup", "cgroups"),
-    ("qos containers", "cgroups"),
-    ("cgroup", "cgroups"),
-)
 _TOLD: Final = {
     "swap": "swap is on, and this kubelet does not start with it (failSwapOn)",
     "cgroup-driver": "its cgroup driver is not that of the container runtime",
@@ -85,56 +47,11 @@ _GATE: Final = re.compile(r"(?:^|feature gate:? |key: )([A-Z]\w{0,80})(?: |$)", 
 _PORT: Final = re.compile(r"(?:^|listen tcp\d? )(?:\[[^\]]*\]|[^\s:]*):(\d{1,5})", re.ASCII)
 # Of an error so much is told.
 _LONGEST: Final = 300
-_KEPT: Final = 8
 
 
-class Said(msgspec.Struct, frozen=True, gc=False):
-    """A cause that was given, in the words in which it was given."""
-
-    cause: str
-    text: str
-    evidence: Evidence
-
-    @property
-    def step(self) -> str:
-        return f"The kubelet says why it ends: {_TOLD[self.cause]}"
-
-
-class Starts(msgspec.Struct, frozen=True, gc=False):
-    """What is remembered of a kubelet's runs; bounded, and never changed in place."""
-
-    kubelet: Kubelet = msgspec.field(default_factory=Kubelet)
-    told_by_systemd: bool = False  # its lines are in the log: they say when a run begins and ends
-    started: int | None = None  # when the run began that goes on
-    was_well: bool = False  # the run that ended had gone on for long
-    down: bool = False  # it ended, and was not started again yet
-    scheduled: bool = False  # systemd is about to start it again
-    stopping: int | None = None  # when somebody stopped it
-    fatal_pid: int | None = None  # whose last words were the last
-    fatal_us: int | None = None
-    last_us: int = 0
-    run: Case | None = None  # a failed run that may be the first of a loop
-    said: tuple[Said, ...] = ()  # the last of each cause
-    counter_evidence: Evidence | None = None
-
-    def with_said(self, said: Said) -> Starts:
-        kept = [one for one in self.said if one.cause != said.cause]
-        return msgspec.structs.replace(self, said=(*kept, said)[-_KEPT:])
-
-
-def cause_of(error: str) -> str:
-    """The class of a kubelet's last words."""
-    small = error[:4096].lower()
-    return next((one for part, one in _CLASSES if part in small), "other")
-
-
-def of_exit(event: UnitExited) -> str | None:
-    """What systemd alone tells of a process that ended; an exit code of 1 or 255 tells nothing."""
-    if event.status_name == "EXEC":
-        return "exec"
-    if event.code == "killed" and event.status == 9:
-        return "killed"
-    return "aborted" if event.code == "dumped" or (event.code == "killed" and event.status == 6) else None
+def step_of(said: Said) -> str:
+    """The step of a kubelet's last words."""
+    return f"The kubelet says why it ends: {_TOLD[said.cause]}"
 
 
 def explain(case: Case, memory: Starts, node: str | None) -> Explanation:
@@ -151,9 +68,8 @@ class _Told:
         found = {name[6:]: count for name, count in case.marks.items() if name.startswith("cause ") and count > 0}
         self.causes = dict(sorted(found.items(), key=lambda one: -one[1]))
         # Where causes followed one another, the last one is what is in the way now.
-        self.last = next((one.cause for one in reversed(memory.said) if one.cause in found), None)
-        self.main = self.last
-        self.said = next((one for one in memory.said if one.cause == self.main), None)
+        self.said = next((one for one in reversed(memory.said) if one.cause in found), None)
+        self.main = None if self.said is None else self.said.cause
 
     def summary(self) -> str:
         case = self.case

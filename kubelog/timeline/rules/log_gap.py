@@ -82,7 +82,8 @@ class LogGap(Rule):
         case = next((one for one in state.cases if _is_boot(one) and one.opened is not None and one.opened.us == us), None)
         if case is None:
             state, case = state.begin(_BOOT, {})
-            case = case.replace(opened=Instant(us), last=Instant(us))
+            # Without a last sign it cannot go quiet: it ends with the first record behind it.
+            case = case.replace(opened=Instant(us))
         return state.put(case.said(event, "Another boot of the host begins"))
 
     def settle(self, state: State, heard: Heard | None, until_us: int | None = None) -> State:
@@ -96,13 +97,7 @@ class LogGap(Rule):
                 end = next((one for one in begins if case.opened.us < one <= now), None)
                 if end is not None:
                     state = state.put(case.replace(last=Instant(end)).close("resolved", "restarted", Instant(end)))
-        boots = tuple(one for one in state.cases if _is_boot(one))
-        if len(boots) < len(state.cases):
-            others = msgspec.structs.replace(state, cases=tuple(one for one in state.cases if not _is_boot(one)))
-            settled = super().settle(others, heard, until_us)
-            if settled is not others:
-                state = msgspec.structs.replace(settled, cases=(*boots, *settled.cases))
-        return state
+        return super().settle(state, heard, until_us)
 
     def passed(self, state: State, heard: Heard | None, us: int) -> State:
         if any(_is_boot(case) and case.is_open for case in state.cases):
@@ -119,13 +114,16 @@ class LogGap(Rule):
             summary = f"{host} was started anew: from {begin} to {end} the log has no line of it."
             return Explanation(summary, Cause("The journal begins another boot there.", "certain", proof), (), (_BOOT_ADVICE,))
         unit, count = case.subject.get("unit", "a unit"), case.marks.get("lines", 0)
+        what = f"{plural(count, 'message' if unit == 'kernel' else 'line')} of {'the kernel' if unit == 'kernel' else unit}"
+        if case.key.startswith(_CUT):
+            summary = f"{what} were cut short from {begin} to {end}: how they ended is not known."
+            return Explanation(summary, Cause("journalctl cut them, with --no-full.", "certain", proof), (), (_CUT_ADVICE,))
+        summary = f"{what} were lost from {begin} to {end}: what they said is not known."
         if unit == "kernel":
-            text = f"{plural(count, 'message')} of the kernel were lost from {begin} to {end}: what they said is not known."
             cause = "The kernel wrote faster than journald read: its ring buffer was overwritten."
-            return Explanation(text, Cause(cause, "certain", proof), (), (_KERNEL_ADVICE,))
-        text = f"{plural(count, 'line')} of {unit} were lost from {begin} to {end}: what they said is not known."
+            return Explanation(summary, Cause(cause, "certain", proof), (), (_KERNEL_ADVICE,))
         cause = f"journald dropped them: {unit} wrote more lines than its rate limit lets through."
-        return Explanation(text, Cause(cause, "certain", proof), (), (_RATE_ADVICE,))
+        return Explanation(summary, Cause(cause, "certain", proof), (), (_RATE_ADVICE,))
 
     def gaps(self, case: Case, memory: Lost, node: str | None) -> tuple[Gap, ...]:
         begin, end = case.opened, case.last
@@ -160,6 +158,7 @@ _RATE_ADVICE: Final = (
     "Raise the limit for the unit (LogRateLimitIntervalSec=, LogRateLimitBurst=; RateLimitBurst= in journald.conf for all), and "
     "look at what it repeats: the lines around the gap mostly say it."
 )
+_CUT_ADVICE: Final = "Write the log with `journalctl --no-pager --full`."
 _KERNEL_ADVICE: Final = "Give the kernel a larger buffer (log_buf_len=), and look at what it repeats (`dmesg`)."
 
 
@@ -169,9 +168,9 @@ def _is_boot(case: Case) -> bool:
 
 def _shown(case: Case, memory: Lost) -> Case:
     """With times as the node's events show theirs: of a boot only µs are known."""
-    if not _is_boot(case) or case.opened is None or case.last is None:
+    if not _is_boot(case):
         return case
-    opened, last = (_time(one.us, memory.clock) for one in (case.opened, case.last))
+    opened, last = (None if one is None else _time(one.us, memory.clock) for one in (case.opened, case.last))
     return case.replace(opened=opened, last=last, closed=None if case.closed is None else last)
 
 
