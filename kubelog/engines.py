@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from array import array
 from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,20 +14,28 @@ from kubelog.grammar.compile import Program, Table, compile_grammar, read_table
 from kubelog.ingest import ops
 from kubelog.ingest.block import (
     BARE,
+    CRI,
+    DATED,
     HEADER,
+    IDENTIFIER,
     LEAST_MS,
     LOGFMT,
     MAX_INDENT,
     MAX_LINE,
     MAX_PREFIX,
+    MONOTONIC,
     MOST_MS,
     NO_HEADER,
+    NO_ZONE,
     NONE,
     PLAIN,
     SEVERITIES,
+    SHORT,
     STRUCTURED,
+    SYSLOG,
     TYPED,
     UNPARSED,
+    WITH_YEAR,
     Block,
 )  # fmt: skip
 from kubelog.ingest.calendar import DAY, DAYS_BEFORE
@@ -36,6 +45,8 @@ from kubelog.message.decoder import Decoder
 from kubelog.message.matcher import Messages
 from kubelog.message.vocabulary import vocabulary
 from kubelog.native import Leaves
+
+Spans = dict[str, tuple[int, int]]
 
 
 class Engine(Protocol):
@@ -114,28 +125,51 @@ class ReferenceEngine:
         block.json[line], block.utc[line] = 0, NONE
         if found and body < len(text):
             body += 1
-        day, clock = hole("day"), hole("clock")
+            if number == SYSLOG and text.startswith("\xef\xbb\xbf", body):
+                body += 3
+        day, clock, instant = hole("day"), hole("clock"), hole("instant")
         block.envelope[line] = number
         block.text_at[line] = at + body
+        block.odd[line] = indent <= MAX_INDENT and self._odd(number, spans, text[indent:])
         block.month[line] = self._code(block, "months", at + indent, spans.get("month"))
         block.stamp[line] = (int(day) - 1) * DAY + _clock(clock) if day and clock else NONE
-        block.process[line] = -1 if found is None else self._process(block, at + indent, spans)
+        if instant not in (None, "-"):
+            block.month[line] = WITH_YEAR
+            block.stamp[line], block.ahead[line] = _instant(instant)
+        block.process[line] = -1 if found is None else self._process(block, at + indent, number, spans)
         self._header(block, line, at + body, text[body:], number == BARE)
+
+    def _odd(self, number: int, spans: Spans, text: str) -> bool:
+        """Whether a line is to be written anew before it is read, as far as its envelope tells."""
+        if number == CRI:
+            return text[slice(*spans["tag"])] == "P"
+        if number != BARE:
+            return False
+        if re.match(self.reference.weekday + r"\[s=", text):
+            return True  # journalctl -o verbose: the fields follow
+        return not text.startswith(self.reference.heads) and re.match(_PASTED, text) is not None
 
     def _code(self, block: Block, names: str, at: int, span: tuple[int, int] | None) -> int:
         return -1 if span is None else getattr(block, names).code(block.data, at + span[0], at + span[1])
 
-    def _process(self, block: Block, at: int, spans: dict[str, tuple[int, int]]) -> int:
-        """The code of node, unit and pid together."""
-        first = spans.get("node", spans["unit"])[0]
-        # The bracket behind the number is its own.
-        last = spans["pid"][1] + 1 if "pid" in spans else spans["unit"][1]
+    def _process(self, block: Block, at: int, number: int, spans: Spans) -> int:
+        """The code of node, unit, pid and pod together."""
+        named = [spans[name] for name in ("node", "pod", "unit", "pid") if name in spans]
+        first, last = min((span[0] for span in named), default=0), max((span[1] for span in named), default=0)
+        if number == CRI:
+            first, last = spans["stream"][0], spans["stream"][1] + 1
+        elif number in (SHORT, DATED, MONOTONIC, IDENTIFIER):
+            last += 1  # the bracket behind the number, else the colon, is its own
         code = block.processes.code(block.data, at + first, at + last)
-        node, unit = (self._code(block, names, at, spans.get(names[:-1])) for names in ("nodes", "units"))
+        said = {name: span for name, span in spans.items() if number != SYSLOG or block.data[at + span[0] : at + span[1]] != b"-"}
+        unit = said.get("unit")
+        if unit and unit[1] - unit[0] > 8 and block.data.endswith(b".service", at + unit[0], at + unit[1]):
+            said["unit"] = unit[0], unit[1] - 8
+        node, unit_code, pod = (self._code(block, names, at, said.get(names[:-1])) for names in ("nodes", "units", "pods"))
         block.room_for_names()
-        pid = spans.get("pid")
-        block.node_of[code], block.unit_of[code] = node, unit
-        block.pid_of[code] = NONE if pid is None else int(block.data[at + pid[0] : at + pid[1]])
+        pid = b"" if "pid" not in said else block.data[at + said["pid"][0] : at + said["pid"][1]]
+        block.node_of[code], block.unit_of[code], block.pod_of[code] = node, unit_code, pod
+        block.pid_of[code] = int(pid) if re.fullmatch(rb"[0-9]{1,18}", pid) else NONE
         return code
 
     def _object(self, block: Block, line: int, at: int, text: str) -> bool:
@@ -175,6 +209,10 @@ class ReferenceEngine:
             severity = _read_logfmt(text)
             if severity >= 0:
                 block.json[line] = LOGFMT + severity
+            elif text and (text[0] in "{\x1b" or re.match(r"[IWEF][0-9]{4}", text) or _FUSED.search(text)):
+                block.odd[line] = 1
+            if text and bare and line and block.head[line - 1] >= 0 and self._is_open(block, line - 1):
+                block.odd[line - 1] = 1
             block.head[line] = block.site[line] = -1
             block.moment[line] = block.thread[line] = NONE
             block.body_at[line] = at
@@ -187,7 +225,15 @@ class ReferenceEngine:
         file_at, number_end = start + spans["source_file"][0], start + spans["source_line"][1]
         self._site(block, line, at + file_at, at + number_end, text[file_at:number_end])
         body = start + spans["body"][0]
-        block.body_at[line] = at + body + (1 if body < len(text) else 0)
+        body += 1 if body < len(text) else 0
+        block.body_at[line] = at + body
+        if _FUSED.search(text, body):
+            block.odd[line] = 1
+
+    def _is_open(self, block: Block, line: int) -> bool:
+        """Whether a structured line ends inside a quoted text."""
+        text = block.data[block.body_at[line] : block.end[line]]
+        return text.startswith(b'"') and re.fullmatch(rb'(?:"(?:[^"\\]|\\[\s\S])*"[^"]*)*', text) is None
 
     def joiner(self, block: Block) -> Any:
         return self.leaves.Joiner(self.program, block)
@@ -217,7 +263,8 @@ class ReferenceEngine:
                     if kind < 0:
                         kind, found = self._best("text", first, whole, file, None)
             elif verdict == PLAIN:
-                program = block.units.value(block.data, block.unit_of[block.process[line]]).decode("latin-1")
+                unit = block.unit_of[block.process[line]]
+                program = "" if unit < 0 else block.units.value(block.data, unit).decode("latin-1")
                 kind, found = self._best("text", first, whole, "", program)
             elif verdict == UNPARSED and block.reason[row] == NO_HEADER:
                 kind, found = self._listing(whole)
@@ -341,6 +388,31 @@ def _read_object(text: str) -> tuple[int, str, tuple[int, int] | None] | None:
             found = _CALLER.fullmatch(text, at + 1, place - 1)
             caller = found.span(1) if found else caller
     return None
+
+
+# Another header in a text, as far as it tells that the line is to be looked at.
+_FUSED = re.compile(r"[IWEF][0-9]{4} [0-9:]{8}\.[0-9]{6}[ \t]")
+# What a line without an envelope begins with that has something in front, or is no line: colours, a record separator, marks of
+# comments, quotes, lists and boxes, numbers; an entry of the journal.
+_PASTED = r"[\x1b\x1e#*+,./0-9>|\xe2-]|__CURSOR=|data: \{"
+_ZONE = re.compile(r"([+-])(\d\d):?(\d\d)?\Z", re.ASCII)
+
+
+def _instant(text: str) -> tuple[int, int]:
+    """A date and time as µs since 1970 as they are shown, and minutes that their zone is ahead of UTC."""
+    if re.fullmatch(r"\d+\.\d{6}", text):
+        return int(text.replace(".", "")), 0
+    parts = re.fullmatch(r"(?:\w{3} )?(\d{4}.\d\d.\d\d)[T ]([0-9:]{8}(?:[.,]\d{1,9})?) ?(.*)", text, re.ASCII)
+    assert parts is not None
+    date, clock, rest = parts.groups()
+    year, month, day = int(date[:4]), int(date[5:7]), int(date[8:])
+    # 29 February of a year that has none is 1 March.
+    days = (datetime(year, month, 1) - datetime(1970, 1, 1)).days + day - 1
+    zone = _ZONE.match(rest)
+    minutes = 0 if rest in ("Z", "UTC") else NO_ZONE
+    if zone:
+        minutes = (60 * int(zone[2]) + int(zone[3] or 0)) * (-1 if zone[1] == "-" else 1)
+    return days * DAY + _clock(clock.replace(",", ".")), minutes
 
 
 def _clock(text: str) -> int:

@@ -76,7 +76,9 @@ class LiveReader:
             "path": self.reader.path,
             "offset": self.reader.offset,
             "line": self.reader.line,
-            "clock": [clock.year, clock.last, clock.assumed, clock.months],
+            "boot": self.reader.boot.decode("latin-1"),
+            "clock": [clock.year, clock.source, clock.last, clock.assumed, clock.months],
+            "shifts": [[*key, shift] for key, shift in clock.shifts.items()],
             "feed": [feed.node, feed.moment, feed.turned, msgspec.to_builtins(list(feed.heard.items())), list(feed.booting)],
             "early": [(event.kind, msgspec.to_builtins(event)) for event in self.early.values()],
         }
@@ -84,8 +86,9 @@ class LiveReader:
     def resume(self, place: dict[str, Any]) -> None:
         """Go on at a place. Raises LookupError, TypeError or ValueError where it is none."""
         clock, feed = self.reader.clock, self.feed
-        self.reader.go_on(place["offset"], place["line"])
-        clock.year, clock.last, clock.assumed, clock.months = place["clock"]
+        self.reader.go_on(place["offset"], place["line"], place["boot"].encode("latin-1"))
+        clock.year, clock.source, clock.last, clock.assumed, clock.months = place["clock"]
+        clock.shifts = {(node, unit, bool(instant)): shift for node, unit, instant, shift in place["shifts"]}
         feed.node, feed.moment, feed.turned, heard, booting = place["feed"]
         feed.booting = set(booting)
         feed.heard = {node: msgspec.convert(one, Heard, strict=False) for node, one in heard}

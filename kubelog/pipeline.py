@@ -132,6 +132,7 @@ class Log:
             self.notes.append(
                 f"{reader.path}: no year in the log; {reader.clock.assumed} assumed from {source} (--year says another)"
             )
+        self.notes += [f"{reader.path}: {difference}" for difference in reader.clock.differences()]
 
     def __iter__(self) -> Iterator[Record]:
         for block, maker in self.blocks():
@@ -262,7 +263,7 @@ class Log:
                 if node is None and block.kind[row] >= 0:
                     made = maker.event(block, row)
                     node = made[0].seen.node if made else None
-                if node is not None and block.offset + block.at[line] < _BEGINNING:
+                if node is not None and block.offset_of(line) < _BEGINNING:
                     nodes[node] = None
             if block.offset + len(block.data) >= _BEGINNING:
                 break

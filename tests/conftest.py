@@ -14,7 +14,7 @@ from kubelog import native
 from kubelog.engines import Engine, Scanner
 from kubelog.engines import engine as engine_of
 from kubelog.grammar.compile import read_table
-from kubelog.ingest.block import LINE_COLUMNS, RECORD_COLUMNS, Block
+from kubelog.ingest.block import LINE_COLUMNS, RECORD_COLUMNS, WITH_YEAR, Block
 from kubelog.ingest.clock import Clock
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -85,10 +85,12 @@ def _columns(engine: Engine, data: bytes) -> dict[str, Any]:
     found["spans"] = [block.spans_of(row) for row in rows]
     found["pairs"] = [block.pairs_of(row) for row in rows]
     found["bodies"] = [block.body(row) for row in rows]
+    del found["odd"]  # what it leads to is the same: it only says which lines are looked at
+    found["ahead"] = [ahead for ahead, month in zip(found["ahead"], found["month"], strict=True) if month == WITH_YEAR]
     # A code as the text that it stands for: the order in which names came is no column.
     found["months"] = sorted(block.months.values(data))
     found["month"] = [None if code < 0 else block.months.value(data, code) for code in found["month"]]
-    found["process"] = [(block.node(line), block.unit(line), block.pid(line)) for line in range(block.lines)]
+    found["process"] = [(block.node(line), block.unit(line), block.pid(line), block.pod(line)) for line in range(block.lines)]
     found["site"] = [(block.source_file(line), block.source_line(line)) for line in range(block.lines)]
     return found
 

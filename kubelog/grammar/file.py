@@ -136,7 +136,10 @@ class GrammarFile:
         for number, envelope in enumerate(self.blocks("envelope")):
             line = self.line_of("envelope", number)
             patterns = [self.pattern(line, text, LEXICAL_TYPES) for text in self.strings(line, envelope, "patterns")]
-            grammar.envelopes[str(envelope.get("name", f"envelope-{number}"))] = patterns
+            name = str(envelope.get("name", f"envelope-{number}"))
+            grammar.envelopes[name] = patterns
+            if envelope.get("weak"):
+                grammar.weak.append(name)
         for table, key, target in (
             ("continuation", "heads", grammar.heads),
             ("continuation", "stacks", grammar.stacks),

@@ -14,7 +14,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
-from kubelog.grammar.tree import Blanks, Hole, Literal, Part, Pattern
+from kubelog.grammar.tree import LEXICAL_TYPES, Blanks, Hole, Literal, Part, Pattern
 
 if TYPE_CHECKING:
     import pyparsing as pp
@@ -79,7 +79,7 @@ def _check_hole(place: int, name: str, type_: str, types: frozenset[str], names:
         raise NotationError(place + 1, f"the hole {name!r} stands twice in one pattern")
     names.add(name)
     before = parts[-1] if parts else None
-    if isinstance(before, Hole) and before.type != "severity":
+    if isinstance(before, Hole) and before.type not in LEXICAL_TYPES:
         raise NotationError(place, "expected a literal between two holes, found a hole", "a hole ends where literal text begins")
 
 

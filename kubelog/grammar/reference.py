@@ -27,7 +27,11 @@ NAMES = {
     "severity": "a severity: I, W, E or F", "monthday": "month and day as mmdd", "clock": "a time as hh:mm:ss",
     "microclock": "a time as hh:mm:ss.uuuuuu", "digits": "a number", "line": "a line number", "file": "a file name",
     "body": "a blank or the end", "month": "a month's name", "day": "a day", "host": "a host name",
-    "identifier": "a program's name",
+    "identifier": "a program's name", "priority": "a priority as <30>", "instant": "a date and time",
+    "isoinstant": "a date and time as 2025-10-16T09:50:55Z", "nanoinstant": "a date and time as 2025-10-16T09:50:55Z",
+    "stream": "stdout or stderr", "tag": "F or P", "name": "a name", "structured": "structured data",
+    "monotonic": "the time since the boot", "podname": "the name of a pod or container",
+    "podof": "a pod's name that begins with its container's", "service": "a service's name", "index": "the number of a container",
 }  # fmt: skip
 
 
@@ -49,6 +53,7 @@ class Reference:
         self.envelope_parsers = [
             [self._pattern(pattern.parts, self.terminals) for pattern in patterns] for patterns in grammar.envelopes.values()
         ]
+        self.weak = [name in grammar.weak for name in grammar.envelopes]
         self.before = [text.decode("latin-1") for text in grammar.before]
         self.heads = tuple(text.decode("latin-1") for text in grammar.heads)
         self.parsers = [self.message_parser(w.pattern) if w.pattern else None for w in grammar.wordings]
@@ -60,6 +65,18 @@ class Reference:
         two_words = rf"(?i:{two}) [0-9]{{1,2}}(?= )|" if two else ""
         clock = "(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
         days31, days30 = "(?:0[13578]|1[02])(?:0[1-9]|[12][0-9]|3[01])", "(?:0[469]|11)(?:0[1-9]|[12][0-9]|30)"
+        zone = "(?:Z|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?)?"
+
+        def date(marks: str) -> str:
+            """YYYY-MM-DD: years from 1970, 29 February in each."""
+            days = "(?:0[13578]|1[02]){}(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11){}(?:0[1-9]|[12][0-9]|30)|02{}(?:0[1-9]|[12][0-9])"
+            dates = (f"{mark}(?:{days.format(mark, mark, mark)})" for mark in marks)
+            return f"(?:19[7-9]|[2-9][0-9]{{2}})[0-9](?:{'|'.join(dates)})"
+
+        instant = rf"{date('-/')}[T ]{clock}"
+        iso = rf"{instant}(?:[.,][0-9]{{1,9}})?{zone}"
+        abbreviation = "(?:[A-Z]{2,5}|[+-][0-9]{2}(?:[0-9]{2})?)"
+        self.weekday = rf"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) {date('-')} {clock}(?:[.,][0-9]{{1,6}})? {abbreviation} "
         return {
             # W
             "severity": _regex("[IWEF]"),
@@ -85,6 +102,32 @@ class Reference:
             "host": _regex(r"[^ \t\[\]]{1,255}(?<!:)"),
             # kubelet
             "identifier": _regex(r"[^ \t\[\]:]{1,255}"),
+            # <30>
+            "priority": _regex("(?:<[0-9]{1,3}>)?"),
+            # 2025-10-16T09:50:55.123456+0800  Thu 2025-10-16 09:50:55 CST  1760608255.123456
+            "instant": _regex(
+                rf"{instant}(?:[.,][0-9]{{1,6}})?{zone}(?= )|{self.weekday[:-1]}(?= )|[0-9]{{9,11}}\.[0-9]{{6}}(?= )"
+            ),
+            # 2025-10-16T09:50:55.123456+08:00  -
+            "isoinstant": _regex(rf"{iso}|-"),
+            # 2016-10-06T00:17:09.669794202Z
+            "nanoinstant": _regex(iso),
+            "stream": _regex("stdout|stderr"),
+            "tag": _regex("[FP]"),
+            # node-1  -
+            "name": _regex(r"[^ \t]{1,255}"),
+            # -  [origin@123 ip="10.0.0.1"]
+            "structured": _regex(r"-|(?:\[(?:[^\]\"]|\"(?:[^\"\\]|\\[\s\S])*\")*\])+"),
+            # [ 1000.000000]  [    5.000000 <   58.500000*>]
+            "monotonic": _regex(r"\[ *[0-9]{1,12}\.[0-9]{6}(?: +(?:< *[0-9]{1,12}\.[0-9]{6}[ *]?>)?)?\]"),
+            # kube-apiserver-cp-1
+            "podname": _regex("[a-z0-9][a-z0-9.-]{0,252}"),
+            # kube-apiserver-cp-1, where `kube-apiserver` follows
+            "podof": _regex(r"(?=(?P<c>[a-z0-9][a-z0-9-]*)-[a-z0-9.-]+ (?P=c)(?: |\Z))[a-z0-9][a-z0-9.-]{0,252}"),
+            # kube-apiserver, where `-1  |` follows
+            "service": _regex(r"(?=[A-Za-z0-9_.-]{1,128}[ \t])[A-Za-z][A-Za-z0-9_.-]*(?=[-_][0-9]{1,9}[ \t]+\|)"),
+            # -1  _1
+            "index": _regex("[-_][0-9]{1,9}"),
         }
 
     def _pattern(self, parts: tuple[Part, ...], terminals: dict[str, pp.ParserElement]) -> pp.ParserElement:
@@ -152,8 +195,8 @@ class Reference:
 
     def envelope(self, text: str) -> tuple[int, Spans] | None:
         """The envelope that a line (its leading blanks off) begins with: its number from 1, and its holes."""
-        for number, parsers in enumerate(self.envelope_parsers, 1):
-            if number > 1 and text.startswith(self.heads):
+        for number, (parsers, weak) in enumerate(zip(self.envelope_parsers, self.weak, strict=True), 1):
+            if weak and text.startswith(self.heads):
                 return None
             for parser in parsers:
                 found = _parse(parser, text)

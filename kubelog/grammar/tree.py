@@ -15,7 +15,10 @@ VALUE_TYPES = frozenset(
 # In `line` wordings, which have little literal text, the type decides too.
 LINE_TYPES = VALUE_TYPES | frozenset("age column eventtype size mountpoint kubeletcommand variable flagtext since".split())
 # The terminals of headers and envelopes; `reference.py` defines each.
-LEXICAL_TYPES = frozenset("severity monthday clock microclock digits line file body month day host identifier".split())
+LEXICAL_TYPES = frozenset(
+    "severity monthday clock microclock digits line file body month day host identifier priority instant isoinstant nanoinstant "
+    "stream tag name structured monotonic podname podof service index".split()
+)
 # Holes that, at the end of a pattern, take the continuation lines too; every other pattern ends with the first line.
 MULTILINE_TYPES = frozenset(("rest", "error", "go", "text"))
 
@@ -130,6 +133,7 @@ class Grammar(msgspec.Struct):
     header: Pattern | None = None
     before: list[bytes] = []
     envelopes: dict[str, list[Pattern]] = {}
+    weak: list[str] = []  # envelopes that a line which continues a record is not read as
     heads: list[bytes] = []
     stacks: list[bytes] = []
     crashes: list[bytes] = []

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import copy
 from array import array
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from kubelog.ingest import ops
 from kubelog.ingest.columns import column, grown, zeros
+
+if TYPE_CHECKING:
+    from kubelog.ingest.origins import Origins
 
 # No value, in columns of times, process ids and threads.
 NONE: Final = -(1 << 63)
@@ -41,7 +44,11 @@ NO_HEADER, LINE_TOO_LONG, BLANK_LINE = range(1, 4)
 LOGFMT: Final = 2
 
 # Envelopes, by their place in the grammar; what has none is 0.
-BARE, SHORT, IDENTIFIER = range(3)
+BARE, SHORT, CRI, DATED, STAMPED, SYSLOG, MONOTONIC, PREFIXED, IDENTIFIER, COMPOSE, STERN = range(11)
+# Instead of the code of a month: the stamp counts from 1970.
+WITH_YEAR: Final = -2
+# Of a stamp whose zone is not said.
+NO_ZONE: Final = 1 << 20
 
 # A value a line.
 LINE_COLUMNS: Final = {
@@ -50,8 +57,10 @@ LINE_COLUMNS: Final = {
     "end": "i",  # where it ends, without \r and \n
     "envelope": "b",  # its number in the grammar, from 1; BARE where there is none
     "text_at": "i",  # behind the envelope
-    "month": "i",  # code of the month's name; -1
-    "stamp": "q",  # µs since the month began, where `month` is set
+    "odd": "b",  # whether it is to be written anew before it is read: see unwrap.py
+    "month": "i",  # code of the month's name; WITH_YEAR; -1
+    "stamp": "q",  # µs since the month began, where `month` is a code; as shown, since 1970, where it is WITH_YEAR; NONE
+    "ahead": "i",  # minutes that the stamp's zone is ahead of UTC, where `month` is WITH_YEAR; NO_ZONE
     "process": "i",  # code of node, unit and pid; -1
     # klog
     "head": "b",  # severity of a klog header; -1
@@ -140,7 +149,8 @@ class Block:
 
     __slots__ = (
         "arena", "data", "dropped", "file_of", "files", "line", "line_of", "lines", "members", "months", "node_of", "nodes",
-        "offset", "pairs", "path", "pid_of", "processes", "rows", "sites", "size", "spans", "unit_of", "units",
+        "offset", "origins", "pairs", "path", "pid_of", "pod_of", "pods", "processes", "rows", "sites", "size", "spans",
+        "unit_of", "units",
         *LINE_COLUMNS, *RECORD_COLUMNS,
     )  # fmt: skip
 
@@ -148,8 +158,10 @@ class Block:
     end: array[int]
     envelope: array[int]
     text_at: array[int]
+    odd: array[int]
     month: array[int]
     stamp: array[int]
+    ahead: array[int]
     process: array[int]
     head: array[int]
     moment: array[int]
@@ -182,18 +194,19 @@ class Block:
         self.offset = offset  # of data[0] in the input
         self.line = line  # number of the first line in the input
         self.dropped = 0  # bytes of the last line, at its end, that were not kept
+        self.origins: Origins | None = None  # where the lines are from, if not all of them are as they are in the input
         self.lines = 0
         for name, code in LINE_COLUMNS.items():
             setattr(self, name, _NOTHING[code])
         self.nodes, self.units, self.files, self.months = Dictionary(), Dictionary(), Dictionary(), Dictionary()
-        self.processes, self.sites = Dictionary(), Dictionary()
+        self.pods, self.processes, self.sites = Dictionary(), Dictionary(), Dictionary()
         self._columns_of_codes()
         self.clear_records()
 
     def _columns_of_codes(self) -> None:
         """What the codes of processes and sites stand for."""
         self.node_of, self.unit_of = column("i", self.processes.room), column("i", self.processes.room)
-        self.pid_of = column("q", self.processes.room)
+        self.pod_of, self.pid_of = column("i", self.processes.room), column("q", self.processes.room)
         self.file_of, self.line_of = column("i", self.sites.room), column("i", self.sites.room)
 
     def clear_records(self) -> None:
@@ -218,12 +231,13 @@ class Block:
 
     def room_for_names(self) -> None:
         """Make room in the dictionaries that are full."""
-        for names in (self.nodes, self.units, self.files, self.months, self.processes, self.sites):
+        for names in (self.nodes, self.units, self.files, self.months, self.pods, self.processes, self.sites):
             if names.count == names.room:
                 names.grow(self.data)
         for name, code, names in (
             ("node_of", "i", self.processes),
             ("unit_of", "i", self.processes),
+            ("pod_of", "i", self.processes),
             ("pid_of", "q", self.processes),
             ("file_of", "i", self.sites),
             ("line_of", "i", self.sites),
@@ -257,9 +271,27 @@ class Block:
         """The pairs of a record: key start and end, value start and end in its body."""
         return self.pairs[4 * self.pair_first[row] : 4 * self.pair_first[row + 1]].tolist()
 
-    def length(self, line: int) -> int:
+    def offset_of(self, line: int) -> int:
+        """Where a line begins in the input."""
+        return self.offset + (self.at[line] if self.origins is None else self.origins.start(line))
+
+    def number_of(self, line: int) -> int:
+        """The number of a line in the input."""
+        return self.line + (line if self.origins is None else self.origins.line(line))
+
+    def places_of(self, line: int) -> list[tuple[int, int]]:
+        """Where a line stands in the input: offset and size of its bytes, the line's end included."""
+        if self.origins is None:
+            more = self.dropped if line + 1 == self.lines else 0
+            return [(self.offset + self.at[line], self.at[line + 1] - self.at[line] + more)]
+        more = self.dropped if line + 1 == self.lines else 0
+        return [(self.offset + at, end - at + more) for at, end in self.origins.spans(line)]
+
+    def raw(self, line: int) -> bytes:
         """The bytes of a line in the input, its end included."""
-        return self.at[line + 1] - self.at[line] + (self.dropped if line + 1 == self.lines else 0)
+        if self.origins is None:
+            return self.data[self.at[line] : self.at[line + 1]]
+        return b"".join(self.origins.block.data[at:end] for at, end in self.origins.spans(line))
 
     def node(self, line: int) -> str | None:
         process = self.process[line]
@@ -267,7 +299,26 @@ class Block:
 
     def unit(self, line: int) -> str | None:
         process = self.process[line]
-        return None if process < 0 else text(self.units.value(self.data, self.unit_of[process]))
+        return None if process < 0 or self.unit_of[process] < 0 else text(self.units.value(self.data, self.unit_of[process]))
+
+    def names_of(self, process: int) -> tuple[str | None, str | None]:
+        """Node and unit of a process."""
+        if process < 0:
+            return None, None
+        node, unit = self.node_of[process], self.unit_of[process]
+        return (
+            None if node < 0 else text(self.nodes.value(self.data, node)),
+            None if unit < 0 else text(self.units.value(self.data, unit)),
+        )
+
+    def pod(self, line: int) -> str | None:
+        """The pod that a transport names."""
+        process = self.process[line]
+        return None if process < 0 or self.pod_of[process] < 0 else text(self.pods.value(self.data, self.pod_of[process]))
+
+    def container(self, line: int) -> str | None:
+        """The container that a transport names with its pod."""
+        return None if self.pod(line) is None else self.unit(line)
 
     def pid(self, line: int) -> int | None:
         """The envelope's process id, else the header's thread."""

@@ -12,7 +12,7 @@ cdef class HeaderReader:
     cdef const int[::1] literals, before, days_before
     cdef Py_ssize_t lines
     cdef int[::1] at, end, text_at, site, body_at
-    cdef signed char[::1] envelope, head, json
+    cdef signed char[::1] envelope, head, json, odd
     cdef long long[::1] moment, thread, utc
     cdef int[::1] site_slots, site_spans, file_slots, file_spans, file_of, line_of
     cdef Py_ssize_t n_sites, n_files
@@ -24,6 +24,11 @@ cdef class HeaderReader:
     cdef _bind(self, object block)
     @cython.locals(p=Py_ssize_t, e=Py_ssize_t, n=Py_ssize_t, body=Py_ssize_t, severity=cython.int)
     cdef Py_ssize_t _read(self, Py_ssize_t line) except -1 nogil
+    cdef inline bint _is_odd(self, Py_ssize_t p, Py_ssize_t e) except -1 nogil
+    @cython.locals(q=Py_ssize_t, n=Py_ssize_t)
+    cdef inline bint _is_fused(self, Py_ssize_t p, Py_ssize_t e) except -1 nogil
+    @cython.locals(p=Py_ssize_t, e=Py_ssize_t)
+    cdef bint _is_open(self, Py_ssize_t line) except -1 nogil
     @cython.locals(q=Py_ssize_t, stop=Py_ssize_t, body=Py_ssize_t)
     cdef Py_ssize_t _behind_prefix(self, Py_ssize_t p, Py_ssize_t e) except -3 nogil
     @cython.locals(month="long long", day="long long", second="long long", micros=cython.int, q=Py_ssize_t, n=Py_ssize_t, t=Py_ssize_t, d=Py_ssize_t, said=Py_ssize_t)

@@ -38,7 +38,7 @@ class HeaderReader:
         self.lines = block.lines
         self.at, self.end, self.envelope, self.text_at = block.at, block.end, block.envelope, block.text_at
         self.head, self.moment, self.thread, self.site = block.head, block.moment, block.thread, block.site
-        self.body_at, self.json, self.utc = block.body_at, block.json, block.utc
+        self.body_at, self.json, self.utc, self.odd = block.body_at, block.json, block.utc, block.odd
         self.words, self.levels = _WORDS, LEVELS
         self.head_at = self.severity_said = 0
         # `MMDD hh:mm:ss.` of the header before, and what it says.
@@ -92,10 +92,15 @@ class HeaderReader:
                 if body == _FULL:
                     return line
             if body < 0:
-                if e - self.at[line] <= MAX_LINE and p < e and (self.b[p] == 116 or self.b[p] == 108):
-                    severity = self._neighbour(p, e)
-                    if severity >= 0:
-                        self.json[line] = LOGFMT + severity
+                if e - self.at[line] <= MAX_LINE and p < e:
+                    if self.b[p] == 116 or self.b[p] == 108:
+                        severity = self._neighbour(p, e)
+                        if severity >= 0:
+                            self.json[line] = LOGFMT + severity
+                    if self.json[line] == 0 and (self._is_odd(p, e) or self._is_fused(p, e)):
+                        self.odd[line] = 1
+                    if line > 0 and self.envelope[line] == BARE and self.head[line - 1] >= 0 and self._is_open(line - 1):
+                        self.odd[line - 1] = 1
                 self.head[line] = -1
                 self.moment[line] = NONE
                 self.thread[line] = NONE
@@ -107,8 +112,48 @@ class HeaderReader:
                 self.thread[line] = self.thread_said
                 self.site[line] = self.site_said
                 self.body_at[line] = body
+                if self._is_fused(body, e):
+                    self.odd[line] = 1
             line += 1
         return line
+
+    def _is_odd(self, p: int, e: int) -> bool:
+        """Whether a text without a header is to be written anew: an object, colours, a header that is cut or mangled."""
+        return self.b[p] == 123 or self.b[p] == 27 or (_severity(self.b[p]) >= 0 and ops.digits(self.b, p + 1, e, 4) == p + 5)
+
+    def _is_fused(self, p: int, e: int) -> bool:
+        """Whether another klog header seems to stand in a text."""
+        q = ops.find(self.b, 93, p, e)
+        while q < e:
+            n = q
+            while n > p and 48 <= self.b[n - 1] <= 57:
+                n -= 1
+            if n < q and n - 23 > p and self.b[n - 1] == 58:
+                n -= 1
+                while n > p and self.b[n - 1] != 32 and self.b[n - 1] != 9:
+                    n -= 1
+                n -= 1
+                while n > p and 48 <= self.b[n - 1] <= 57:
+                    n -= 1
+                while n > p and (self.b[n - 1] == 32 or self.b[n - 1] == 9):
+                    n -= 1
+                if n - 21 >= p and self.b[n - 7] == 46 and self.b[n - 10] == 58 and self.b[n - 13] == 58:
+                    if _severity(self.b[n - 21]) >= 0 and ops.digits(self.b, n - 20, e, 4) == n - 16:
+                        return True
+            q = ops.find(self.b, 93, q + 1, e)
+        return False
+
+    def _is_open(self, line: int) -> bool:
+        """Whether a structured line ends inside a quoted text: what follows was wrapped."""
+        p, e = self.body_at[line], self.end[line]
+        if p >= e or self.b[p] != 34 or e - p > MAX_LINE:
+            return False
+        while p < e:
+            p = ops.closing_quote(self.b, p + 1, e)
+            if p == e:
+                return True
+            p = ops.find(self.b, 34, p + 1, e)
+        return False
 
     def _behind_prefix(self, p: int, e: int) -> int:
         """Where the message behind a header begins that a short prefix precedes, which quotes nothing; -1, or _FULL."""

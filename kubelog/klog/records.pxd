@@ -1,7 +1,7 @@
 cimport cython
 from kubelog.ingest cimport ops
 
-cdef int BARE, HEADER, MAX_LINE, PLAIN, STRUCTURED, UNPARSED, NO_HEADER, LINE_TOO_LONG, BLANK_LINE, LOGFMT
+cdef int BARE, COMPOSE, CRI, PREFIXED, STAMPED, STERN, HEADER, MAX_LINE, PLAIN, STRUCTURED, UNPARSED, NO_HEADER, LINE_TOO_LONG, BLANK_LINE, LOGFMT
 cdef int GAP, MAX_LINES, MAX_BYTES, _INDENT, _UNCLOSED, _STACKED
 
 @cython.final
@@ -9,7 +9,8 @@ cdef class Joiner:
     cdef object block
     cdef const unsigned char[::1] b
     cdef const unsigned char[::1] pool, words
-    cdef bint has_pairs
+    cdef bint has_pairs, has_glued
+    cdef signed char[::1] glued
     cdef const int[::1] literals, heads, stacks, blocks, crashes
     cdef Py_ssize_t lines, before, oldest, count, n_processes, n_lines
     cdef int[::1] first, last, members, size, follow, latest
@@ -41,6 +42,7 @@ cdef class Joiner:
     cdef Py_ssize_t _text(self, Py_ssize_t record, Py_ssize_t line) except -1 nogil
     @cython.locals(keep=Py_ssize_t, lines=Py_ssize_t)
     cpdef Py_ssize_t settle(self, bint final, object rows) except -1
+    cpdef glue(self, object lines)
     cdef _bind_rows(self, object rows)
     @cython.locals(keep=Py_ssize_t, process=Py_ssize_t, record=Py_ssize_t, line=Py_ssize_t)
     cdef Py_ssize_t _settled(self) except -1 nogil
@@ -56,3 +58,5 @@ cdef class Joiner:
     cdef Py_ssize_t _write_logfmt(self, Py_ssize_t line, Py_ssize_t at) except -1 nogil
     cdef Py_ssize_t _write_value(self, Py_ssize_t p, Py_ssize_t e, Py_ssize_t q, bint quoted) except -1 nogil
     cdef bint _is_header(self, Py_ssize_t k, Py_ssize_t n, Py_ssize_t v, Py_ssize_t e) except -1 nogil
+
+cdef bint _is_whole(int envelope) noexcept nogil

@@ -2,7 +2,8 @@
 
 A line with a klog header begins a record. A line without one continues
   * under an envelope: the record of the same process, where the text looks like a continuation or stands in a stack
-    (journald gives every line of a message an entry of its own) and not more than GAP lines lie between;
+    (journald gives every line of a message an entry of its own) and not more than GAP lines lie between; under one that
+    carries a container's stream, whatever the text is;
   * without an envelope: the record of the line before, where that has a bare klog header, opened a block, or where this
     line is indented below a line with an envelope (journalctl indents by the width of its prefix);
   * likewise what Go's runtime wrote before it gave up (`panic: …`), which has no header itself.
@@ -14,11 +15,15 @@ it has no pairs. So whoever reads bodies knows one form. A line in logfmt is a r
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from kubelog.grammar.compile import Program
 from kubelog.ingest import ops
 from kubelog.ingest.block import (
     BARE,
     BLANK_LINE,
+    COMPOSE,
+    CRI,
     GAP,
     HEADER,
     LINE_TOO_LONG,
@@ -28,11 +33,14 @@ from kubelog.ingest.block import (
     MAX_LINES,
     NO_HEADER,
     PLAIN,
+    PREFIXED,
+    STAMPED,
+    STERN,
     STRUCTURED,
     UNPARSED,
     Block,
 )  # fmt: skip
-from kubelog.ingest.columns import column, grown
+from kubelog.ingest.columns import column, grown, zeros
 
 try:
     import cython
@@ -64,6 +72,8 @@ class Joiner:
         self.latest = column("i", 0)  # a value a process: its last record; -1
         self.n_processes = 0
         self.words, self.has_pairs = _WORDS, False
+        # Lines that go with the one before, if there are any.
+        self.has_glued, self.glued = False, column("b", 0)
 
     def run(self) -> None:
         """Join the lines that were added."""
@@ -160,6 +170,8 @@ class Joiner:
             return -1
         if self.head[self.first[record]] < 0 and self.flags[record] & _STACKED == 0:
             return -1
+        if _is_whole(self.envelope[line]):
+            return record
         p, e = self.text_at[line], self.end[line]
         if self.flags[record] != 0 or (p < e and (self.b[p] == 32 or self.b[p] == 9)):
             return record
@@ -213,6 +225,12 @@ class Joiner:
         rows.arena = bytes(arena)
         return lines
 
+    def glue(self, lines: Iterable[int]) -> None:
+        """Records are settled together where one begins with one of these lines and the other stands before it."""
+        self.has_glued, self.glued = True, zeros("b", len(self.block.at))
+        for line in lines:
+            self.glued[line] = 1
+
     def _bind_rows(self, rows: Block) -> None:
         self.r_first, self.r_member_first, self.r_members = rows.first, rows.member_first, rows.members
         self.r_start, self.r_first_stop, self.r_stop, self.r_joined = rows.start, rows.first_stop, rows.stop, rows.joined
@@ -234,7 +252,7 @@ class Joiner:
         # An earlier record's lines may stand behind the first of a later one.
         record = keep - 1
         while record >= 0:
-            if self.last[record] >= line:
+            if self.last[record] >= line or (self.has_glued and self.glued[line]):
                 keep, line = record, self.first[record]
             record -= 1
         return keep
@@ -395,3 +413,8 @@ class Joiner:
         if n - k == 2:
             return ops.starts(self.b, k, n, self.words, 3, 2)
         return n - k == 6 and ops.starts(self.b, k, n, self.words, 5, 6)
+
+
+def _is_whole(envelope: int) -> bool:
+    """Whether a transport carries the streams of containers: all that one writes behind a header continues it."""
+    return envelope == CRI or envelope == STAMPED or envelope == PREFIXED or envelope == COMPOSE or envelope == STERN

@@ -96,6 +96,9 @@ class CellReader:
         """Fill all cells."""
         with cython.nogil:
             self._codes()
+        if self.block.origins is not None:
+            for row in range(self.rows):
+                self.line[row], self.offset[row] = self.block.number_of(self.first[row]), self.block.offset_of(self.first[row])
         ops.put_less(self.time_source, self.time_source_of, self.rows)
         ops.put_less(self.year_source, self.year_source_of, self.rows)
         row = 0

@@ -6,6 +6,7 @@ cdef long long _EXACT
 
 @cython.final
 cdef class FieldReader:
+    cdef object block
     cdef const unsigned char[::1] b, data, arena, words
     cdef int[::1] rows, kind, start, span_first, spans, first, process, node_of, unit_of, node, unit
     cdef long long[::1] time_of, time, line

@@ -34,7 +34,7 @@ class FieldReader:
         self.width = len(checks)
         self.kind, self.start, self.joined, self.first = block.kind, block.start, block.joined, block.first
         self.span_first, self.spans = block.span_first, block.spans
-        self.time_of, self.process, self.line_base = block.time, block.process, block.line
+        self.block, self.time_of, self.process, self.line_base = block, block.time, block.process, block.line
         self.node_of, self.unit_of = block.node_of, block.unit_of
         self.n_rows = block.rows
         self.n = 0
@@ -65,6 +65,9 @@ class FieldReader:
         with cython.nogil:
             self._where()
             size = self._size()
+        if self.block.origins is not None:
+            for i in range(self.n):
+                self.line[i] = self.block.number_of(self.first[self.rows[i]])
         room: array[int] = column("B", size)
         self.room = room
         with cython.nogil:

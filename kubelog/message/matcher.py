@@ -244,6 +244,8 @@ class Matcher:
         line = self.first[row]
         if program:
             unit = self.unit_of[self.process[line]]
+            if unit < 0:
+                return False
             p, e = self.unit_spans[2 * unit], self.unit_spans[2 * unit + 1]
         else:
             if self.site[line] < 0:

@@ -9,7 +9,20 @@ from typing import Any, Final
 import msgspec
 
 from kubelog.grammar.compile import Table
-from kubelog.ingest.block import LINE_TOO_LONG, LOGFMT, MAX_LINE, NONE, REASONS, SEVERITIES, STRUCTURED, TYPED, VERDICTS, Block
+from kubelog.ingest.block import (
+    LINE_TOO_LONG,
+    LOGFMT,
+    MAX_LINE,
+    NO_ZONE,
+    NONE,
+    REASONS,
+    SEVERITIES,
+    STRUCTURED,
+    TYPED,
+    VERDICTS,
+    WITH_YEAR,
+    Block,
+)  # fmt: skip
 from kubelog.ingest.calendar import local_text, micros, to_datetime
 from kubelog.ingest.clock import TABLE, TIME_SOURCES, YEAR_SOURCES, Clock
 from kubelog.klog import values
@@ -153,7 +166,7 @@ class RecordMaker:
             us = None if us == NONE else us + shift
         seen = Seen(
             shown, us, time != NONE, node, unit, None if pid == NONE else pid, _SEVERITY_OF[block.head[line]], block.path,
-            block.line + line, block.offset + block.at[line], None if heard is None else heard(node),
+            block.number_of(line), block.offset_of(line), None if heard is None else heard(node),
         )  # fmt: skip
         return cls(seen=seen, **fields) if event is None else msgspec.structs.replace(event, seen=seen), problem
 
@@ -164,13 +177,17 @@ class RecordMaker:
         node, unit = block.node(line) or self.node, block.unit(line)
         seen = Seen(
             self._shown(block, line, time), us, time != NONE, node, unit, block.pid(line), _SEVERITY_OF[block.head[line]],
-            block.path, block.line + line, block.offset + block.at[line], heard(node),
+            block.path, block.number_of(line), block.offset_of(line), heard(node),
         )  # fmt: skip
         return LineCut(unit=unit, seen=seen)
 
     def _shown(self, block: Block, line: int, time: int) -> datetime | None:
         """A time as users see it. Of no zone but that of the line itself, if that says one."""
-        if time != NONE and self.clock.zone is None and block.utc[line] != NONE:
+        if (
+            time != NONE
+            and self.clock.zone is None
+            and (block.utc[line] != NONE or (block.month[line] == WITH_YEAR and block.ahead[line] != NO_ZONE))
+        ):
             return to_datetime(time, UTC)
         return self.clock.shown(time)
 
@@ -211,10 +228,10 @@ class RecordMaker:
             reason=problem or REASONS[block.reason[row]],
             event=event,
             pairs=found,
-            pod=named.name if named else None,
+            pod=named.name if named else block.pod(line),
             namespace=named.namespace if named else None,
             pod_uid=named.uid if named else None,
-            container=self._text_of(found, "containerName") or _str(getattr(event, "container", None)),
+            container=self._text_of(found, "containerName") or _str(getattr(event, "container", None)) or block.container(line),
             origin=self._origin(block, row),
             raw=self._raw(block, row),
         )
@@ -254,19 +271,18 @@ class RecordMaker:
     def _raw(self, block: Block, row: int) -> bytes:
         """The bytes of a record; of a line that is too long those that are told."""
         if block.reason[row] == LINE_TOO_LONG:
-            at = block.at[block.first[row]]
-            return block.data[at : at + MAX_LINE]
-        return b"".join(block.data[block.at[line] : block.at[line + 1]] for line in block.lines_of(row))
+            return block.raw(block.first[row])[:MAX_LINE]
+        return b"".join(block.raw(line) for line in block.lines_of(row))
 
     def _origin(self, block: Block, row: int) -> Origin:
         spans: list[tuple[int, int]] = []
         for line in block.lines_of(row):
-            at, size = block.offset + block.at[line], block.length(line)
-            if spans and spans[-1][0] + spans[-1][1] == at:
-                spans[-1] = (spans[-1][0], spans[-1][1] + size)
-            else:
-                spans.append((at, size))
-        return Origin(block.path, block.line + block.first[row], spans)
+            for at, size in block.places_of(line):
+                if spans and spans[-1][0] + spans[-1][1] == at:
+                    spans[-1] = (spans[-1][0], spans[-1][1] + size)
+                else:
+                    spans.append((at, size))
+        return Origin(block.path, block.number_of(block.first[row]), spans)
 
 
 def _severity(block: Block, line: int) -> str | None:
