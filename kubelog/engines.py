@@ -209,7 +209,7 @@ class ReferenceEngine:
             severity = _read_logfmt(text)
             if severity >= 0:
                 block.json[line] = LOGFMT + severity
-            elif text and (text[0] in "{\x1b" or re.match(r"[IWEF][0-9]{4}", text) or _FUSED.search(text)):
+            elif text and (text[0] in "{\x1b" or _ESCAPED.search(text) or re.match(r"[IWEF][0-9]{4}", text) or _FUSED.search(text)):
                 block.odd[line] = 1
             if text and bare and line and block.head[line - 1] >= 0 and self._is_open(block, line - 1):
                 block.odd[line - 1] = 1
@@ -227,7 +227,7 @@ class ReferenceEngine:
         body = start + spans["body"][0]
         body += 1 if body < len(text) else 0
         block.body_at[line] = at + body
-        if _FUSED.search(text, body):
+        if _FUSED.search(text, body) or _ESCAPED.search(text, body):
             block.odd[line] = 1
 
     def _is_open(self, block: Block, line: int) -> bool:
@@ -392,9 +392,11 @@ def _read_object(text: str) -> tuple[int, str, tuple[int, int] | None] | None:
 
 # Another header in a text, as far as it tells that the line is to be looked at.
 _FUSED = re.compile(r"[IWEF][0-9]{4} [0-9:]{8}\.[0-9]{6}[ \t]")
+# What rsyslog writes for a tab, or the end of a line.
+_ESCAPED = re.compile("#01[12]")
 # What a line without an envelope begins with that has something in front, or is no line: colours, a record separator, marks of
 # comments, quotes, lists and boxes, numbers; an entry of the journal.
-_PASTED = r"[\x1b\x1e#*+,./0-9>|\xe2-]|__CURSOR=|data: \{"
+_PASTED = r"[\x1b\x1e#*+,./0-9>|\xe2\xef-]|__|data: \{"
 _ZONE = re.compile(r"([+-])(\d\d):?(\d\d)?\Z", re.ASCII)
 
 

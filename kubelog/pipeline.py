@@ -283,7 +283,7 @@ class Log:
         if feed.cut:
             lines = f"{feed.cut:,} line{'' if feed.cut == 1 else 's'}"
             self.notes.append(
-                f"{path}: journalctl cut {lines} short (…): what they said is lost; use `journalctl --no-pager --full`"
+                f"{path}: journalctl cut {lines} short (…): what they said is lost; use `journalctl --no-pager --full --all`"
             )
         self.verdicts += feed.verdicts
         yield from feed.heard.items()

@@ -31,7 +31,8 @@ NAMES = {
     "isoinstant": "a date and time as 2025-10-16T09:50:55Z", "nanoinstant": "a date and time as 2025-10-16T09:50:55Z",
     "stream": "stdout or stderr", "tag": "F or P", "name": "a name", "structured": "structured data",
     "monotonic": "the time since the boot", "podname": "the name of a pod or container",
-    "podof": "a pod's name that begins with its container's", "service": "a service's name", "index": "the number of a container",
+    "podof": "a pod's name that begins with its container's", "service": "a container's name that ends with its number",
+    "journalinstant": "a date and time with its zone",
 }  # fmt: skip
 
 
@@ -95,7 +96,7 @@ class Reference:
             # the text: one blank behind the mark, or nothing
             "body": _regex(r"(?: [\s\S]*)?\Z"),
             # Oct  10月  Thg 10  janv.
-            "month": _regex(two_words + r"(?=[^ \t]*[A-Za-z\x80-\xff])[^ \t]{1,24}"),
+            "month": _regex(two_words + r"(?=[0-9.'-]*[A-Za-z\x80-\xff])(?!\xef\xbb\xbf)[A-Za-z0-9.'\x80-\xff-]{1,24}"),
             # 16  " 3"
             "day": _regex(" ?(?:[12][0-9]|3[01]|0?[1-9])"),
             # ubuntu-k8s-3
@@ -124,10 +125,12 @@ class Reference:
             "podname": _regex("[a-z0-9][a-z0-9.-]{0,252}"),
             # kube-apiserver-cp-1, where `kube-apiserver` follows
             "podof": _regex(r"(?=(?P<c>[a-z0-9][a-z0-9-]*)-[a-z0-9.-]+ (?P=c)(?: |\Z))[a-z0-9][a-z0-9.-]{0,252}"),
-            # kube-apiserver, where `-1  |` follows
-            "service": _regex(r"(?=[A-Za-z0-9_.-]{1,128}[ \t])[A-Za-z][A-Za-z0-9_.-]*(?=[-_][0-9]{1,9}[ \t]+\|)"),
-            # -1  _1
-            "index": _regex("[-_][0-9]{1,9}"),
+            # kube-apiserver-1, where a bar follows
+            "service": _regex(r"(?=[A-Za-z0-9_.-]{1,128}[ \t])[A-Za-z][A-Za-z0-9_.-]*[-_][0-9]{1,9}(?=[ \t]+\|)"),
+            # 2025-10-16T09:50:55+0800  Thu 2025-10-16 09:50:55 CST  1760608255.123456
+            "journalinstant": _regex(
+                rf"{instant}(?:[.,][0-9]{{1,6}})?(?=[+-]){zone}(?= )|{self.weekday[:-1]}(?= )|[0-9]{{9,11}}\.[0-9]{{6}}(?= )"
+            ),
         }
 
     def _pattern(self, parts: tuple[Part, ...], terminals: dict[str, pp.ParserElement]) -> pp.ParserElement:

@@ -17,7 +17,7 @@ LINE_TYPES = VALUE_TYPES | frozenset("age column eventtype size mountpoint kubel
 # The terminals of headers and envelopes; `reference.py` defines each.
 LEXICAL_TYPES = frozenset(
     "severity monthday clock microclock digits line file body month day host identifier priority instant isoinstant nanoinstant "
-    "stream tag name structured monotonic podname podof service index".split()
+    "stream tag name structured monotonic podname podof service journalinstant".split()
 )
 # Holes that, at the end of a pattern, take the continuation lines too; every other pattern ends with the first line.
 MULTILINE_TYPES = frozenset(("rest", "error", "go", "text"))

@@ -38,8 +38,8 @@ MAX_PREFIX: Final = 128
 SEVERITIES: Final = ("I", "W", "E", "F")
 VERDICTS: Final = ("typed", "structured", "header", "plain", "unparsed")
 TYPED, STRUCTURED, HEADER, PLAIN, UNPARSED = range(5)
-REASONS: Final = (None, "no-header", "line-too-long", "blank-line")
-NO_HEADER, LINE_TOO_LONG, BLANK_LINE = range(1, 4)
+REASONS: Final = (None, "no-header", "line-too-long", "blank-line", "message-lost")
+NO_HEADER, LINE_TOO_LONG, BLANK_LINE, MESSAGE_LOST = range(1, 5)
 
 LOGFMT: Final = 2
 
@@ -317,8 +317,8 @@ class Block:
         return None if process < 0 or self.pod_of[process] < 0 else text(self.pods.value(self.data, self.pod_of[process]))
 
     def container(self, line: int) -> str | None:
-        """The container that a transport names with its pod."""
-        return None if self.pod(line) is None else self.unit(line)
+        """The container that a transport names."""
+        return self.unit(line) if self.envelope[line] in (PREFIXED, COMPOSE, STERN) else None
 
     def pid(self, line: int) -> int | None:
         """The envelope's process id, else the header's thread."""

@@ -1,11 +1,13 @@
-"""Lines that journalctl cut short: with --no-full, or on a terminal, it puts `…` where the rest was."""
+"""Lines that journalctl cut short: with --no-full, or on a terminal, it puts `…` where the rest was. Messages that it does not tell:
+`[19B blob data]` in the short modes, `null` as JSON.
+"""
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from typing import Final
 
-from kubelog.ingest.block import Block
+from kubelog.ingest.block import MESSAGE_LOST, Block
 
 _MARK: Final = "…".encode()
 # journalctl puts it behind nine tenths of what it shows; no terminal is wider.
@@ -13,7 +15,17 @@ _WIDEST: Final = 1000
 
 
 def cut_rows(block: Block) -> list[int]:
-    """The records of a Block whose first line journalctl cut short, in order."""
+    """The records of a Block whose first line journalctl cut short, or did not tell, in order."""
+    found = _cut(block)
+    lost = memoryview(block.reason)[: block.rows].tobytes()
+    at = lost.find(MESSAGE_LOST)
+    while at >= 0:
+        found.append(at)
+        at = lost.find(MESSAGE_LOST, at + 1)
+    return sorted(set(found))
+
+
+def _cut(block: Block) -> list[int]:
     data, found, stop = block.data, [], block.at[block.member_first[block.rows]]
     at = _found(data, 0, stop)
     while at >= 0:

@@ -25,7 +25,7 @@ cdef class EnvelopeReader:
     cdef Py_ssize_t second_at, fraction
     cdef long long micros, pid, second_micros
     cdef int found, minutes
-    cdef bint is_odd
+    cdef bint is_odd, alone
     cdef Py_ssize_t out_process, err_process
     cdef Py_ssize_t date_at, date_size, date_end
     cdef int date_month
@@ -69,7 +69,7 @@ cdef class EnvelopeReader:
     cdef Py_ssize_t _since(self, Py_ssize_t p, Py_ssize_t e) except -3 nogil
     @cython.locals(q=Py_ssize_t, stop=Py_ssize_t)
     cdef Py_ssize_t _pod_name(self, Py_ssize_t p, Py_ssize_t e) except -3 nogil
-    @cython.locals(q=Py_ssize_t, stop=Py_ssize_t, d=Py_ssize_t)
+    @cython.locals(q=Py_ssize_t, stop=Py_ssize_t, d=Py_ssize_t, bar=Py_ssize_t)
     cdef Py_ssize_t _compose(self, Py_ssize_t p, Py_ssize_t e, Py_ssize_t line) except -3 nogil
     @cython.locals(q=Py_ssize_t, c=Py_ssize_t, n=Py_ssize_t)
     cdef Py_ssize_t _stern(self, Py_ssize_t p, Py_ssize_t e, Py_ssize_t line) except -3 nogil
@@ -77,7 +77,7 @@ cdef class EnvelopeReader:
     cdef inline Py_ssize_t _stamp(self, Py_ssize_t p, Py_ssize_t e) except -3 nogil
     @cython.locals(place=Py_ssize_t, second="long long")
     cdef inline Py_ssize_t _date(self) except -3 nogil
-    @cython.locals(q=Py_ssize_t, d=Py_ssize_t, i=Py_ssize_t)
+    @cython.locals(q=Py_ssize_t, d=Py_ssize_t, i=Py_ssize_t, c=cython.int, letters=bint)
     cdef Py_ssize_t _month_end(self, Py_ssize_t p, Py_ssize_t e) except -3 nogil
     @cython.locals(i=Py_ssize_t, k=Py_ssize_t, at=Py_ssize_t, n=Py_ssize_t, c=cython.int)
     cdef bint _is_first_word(self, Py_ssize_t p, Py_ssize_t e) except -1 nogil

@@ -37,7 +37,7 @@ except ImportError:
 _MONTH_BYTES, _HOST_BYTES = 24, 255
 # What `_code` says where a dictionary has no room.
 _FULL = -2
-_WORDS = b"stdoutstderrMonTueWedThuFriSatSun UTC[pod/.service__CURSOR=data: {"
+_WORDS = b"stdoutstderrMonTueWedThuFriSatSun UTC[pod/.servicedata: {"
 
 
 class EnvelopeReader:
@@ -59,6 +59,7 @@ class EnvelopeReader:
         self.out_process = self.err_process = -1  # of a container's streams
         self.pid = self.found = self.minutes = self.fraction = 0
         self.is_odd = False
+        self.alone = False  # whether a program may stand without node and pid
         # `Oct 16 09:50:55` of a line before, and what it says.
         self.date_at = self.date_size = self.date_month = self.date_micros = 0
         # `2025-10-16T09:50:55` of a line before, and what it says.
@@ -127,6 +128,7 @@ class EnvelopeReader:
         if q >= 0:
             text = self._known(q, e)
             if text < 0:
+                self.alone = True
                 text = self._host(q, e)
                 if text >= 0 and not self._learn(q, text):
                     return _FULL
@@ -168,11 +170,11 @@ class EnvelopeReader:
         """Whether a line without an envelope begins with what people and programs put in front: see unwrap.py."""
         c = self.b[p]
         if c == 95:
-            return ops.starts(self.b, p, e, self.words, 50, 9)
+            return p + 1 < e and self.b[p + 1] == 95
         if c == 100:
-            return ops.starts(self.b, p, e, self.words, 59, 7)
+            return ops.starts(self.b, p, e, self.words, 50, 7)
         # Colours, a record separator, marks of comments, quotes, lists and boxes, numbers.
-        return c == 27 or c == 30 or c == 35 or 42 <= c <= 57 or c == 62 or c == 124 or c == 226
+        return c == 27 or c == 30 or c == 35 or 42 <= c <= 57 or c == 62 or c == 124 or c == 226 or c == 239
 
     def _found(self, envelope: int, text: int, line: int) -> int:
         """Note an envelope that says no time, or one that `_iso` read: where the text begins, or _FULL."""
@@ -213,6 +215,7 @@ class EnvelopeReader:
             q = self._unix(p, e)
             if q < 0 or q >= e or self.b[q] != 32:
                 return -1
+            self.alone = True
             return self._whose(q + 1, e, line)
         if q < e and self.b[q] != 32:
             return -1
@@ -235,6 +238,7 @@ class EnvelopeReader:
                 self._dates(line)
                 return text
         if self.fraction <= 6 and q < e:
+            self.alone = self.minutes != NO_ZONE and self.b[q - 1] != 90
             text = self._whose(q + 1, e, line)
             if text != -1:
                 return text
@@ -299,6 +303,7 @@ class EnvelopeReader:
         if d + 3 < e and self.b[d + 1] == 91 and self.b[d + 2] == 115 and self.b[d + 3] == 61:
             self.is_odd = True  # journalctl -o verbose: the fields follow
             return -1
+        self.alone = True
         return self._whose(d + 1, e, line)
 
     def _iso(self, p: int, e: int) -> int:
@@ -438,6 +443,7 @@ class EnvelopeReader:
         """`[ 1000.000000] node-1 kubelet[1]: ` or `[pod/NAME/CONTAINER] ` at p; where the text begins, -1 or _FULL."""
         q = self._monotonic(p + 1, e)
         if q >= 0:
+            self.alone = True
             text = self._host(q, e)
             if text < 0:
                 return -1
@@ -511,12 +517,12 @@ class EnvelopeReader:
             d -= 1
         if d == q or d - 1 <= p or q - d > 9 or (self.b[d - 1] != 45 and self.b[d - 1] != 95):
             return -1
-        q = ops.blanks(self.b, q, e)
-        if q >= e or self.b[q] != 124:
+        bar = ops.blanks(self.b, q, e)
+        if bar >= e or self.b[bar] != 124:
             return -1
-        self._nobody(p, d - 1)
-        self.unit_end = d - 1
-        return self._behind_instant(COMPOSE, q + 1, e, line)
+        self._nobody(p, q)
+        self.unit_end = q
+        return self._behind_instant(COMPOSE, bar + 1, e, line)
 
     def _stern(self, p: int, e: int, line: int) -> int:
         """`kube-apiserver-cp-1 kube-apiserver ` at p; where the text begins, -1 or _FULL."""
@@ -600,10 +606,18 @@ class EnvelopeReader:
             d = ops.digits(self.b, q + 1, e, 2)
             if d < e and self.b[d] == 32:
                 return d
+        letters = False
         i = p
-        while i < q and not (self.b[i] >= 128 or 65 <= self.b[i] <= 90 or 97 <= self.b[i] <= 122):
+        while i < q:
+            c = self.b[i]
+            if c >= 128 or 65 <= c <= 90 or 97 <= c <= 122:
+                letters = True
+            elif not (48 <= c <= 57 or c == 46 or c == 45 or c == 39):
+                return -1
             i += 1
-        return q if i < q else -1
+        if q - p > 3 and self.b[p] == 239 and self.b[p + 1] == 187 and self.b[p + 2] == 191:
+            return -1  # a byte order mark
+        return q if letters else -1
 
     def _is_first_word(self, p: int, e: int) -> bool:
         """Whether self.b[p:e] is the first word of a month's name of two; ASCII letters in either case."""
@@ -644,8 +658,10 @@ class EnvelopeReader:
             return False
         self.other_at, self.other_size, self.other_process = self.last_at, self.last_size, self.last_process
         self.last_at, self.last_size, self.last_process = p, text - p, process
-        if self.b[text - 1] != 32:
-            self.last_size = 0  # the line ends: with a text, its blank belongs to it
+        if self.b[text - 1] != 32 or (self.node_end == self.node_at and self.pid == NONE):
+            self.last_size = (
+                0  # behind another stamp it may mean something else; the line ends: with a text, its blank belongs to it
+            )
         return True
 
     def _host(self, p: int, e: int) -> int:
@@ -667,6 +683,9 @@ class EnvelopeReader:
         if text < 0 and host:
             self.node_end = h
             text = self._program(h + 1, e, False)
+        if text < 0 and self.alone:
+            self.node_end = p
+            text = self._program(p, e, False)
         return text
 
     def _program(self, p: int, e: int, with_pid: bool) -> int:

@@ -15,10 +15,10 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from kubelog.ingest import documents
-from kubelog.ingest.block import BARE, CRI, MAX_LINE, MAX_PREFIX, Block
+from kubelog.ingest.block import BARE, CRI, DATED, MAX_LINE, MAX_PREFIX, SHORT, SYSLOG, Block
 from kubelog.ingest.origins import Origins
 
 # A document or a line in parts has no more lines, and no more bytes.
@@ -44,9 +44,13 @@ _FRONT: Final = re.compile(
 )
 # Colours and links, as terminals get them.
 _COLOURS: Final = re.compile(rb"\x1b\[[0-9;:]*[mK]|\x1b\]8;[^\x07\x1b]*(?:\x07|\x1b\\)")
-# What is put in front of a line: a number, marks, the name of a file (with a number).
+# What rsyslog writes for a tab, or the end of a line, inside a message.
+_ESCAPED: Final = re.compile(rb"#01[12]")
+# A blank line of a record: below an envelope it is told by its indentation.
+_BELOW: Final = b" " * 16
+# What is put in front of a line: a number, marks, the name of a file (with a number), a byte order mark.
 _MARK: Final = re.compile(
-    rb"[ \t]*(?:\d{1,7}(?:[:.)|\t-]|(?=[ \t]))[ \t]?|[#>*+|-]+|//+|(?:\xe2[\x94\x95][\x80-\xbf])+|\xe2\x80\xa2|"
+    rb"[ \t]*(?:\xef\xbb\xbf|\d{1,7}(?:[:.)|\t-]|(?=[ \t]))[ \t]?|[#>*+|-]+|//+|(?:\xe2[\x94\x95][\x80-\xbf])+|\xe2\x80\xa2|"
     rb"\./?[^ \t:]*:(?:\d+[:-])?|/[^ \t:]*:(?:\d+[:-])?)[ \t]*"
 )
 _BOX_END: Final = re.compile(rb"[ \t]*(?:\xe2\x94\x82|\xe2\x94\x83|\xe2\x95\x91|\|)[ \t]*\Z")
@@ -95,6 +99,8 @@ class Unwrapper:
 
     def __init__(self, boot: bytes = b"") -> None:
         self.boot = boot  # of the journal's entry before
+        self.mark: Mark | None = None  # in front of the line before
+        self.coloured = -1  # the line behind one that was coloured
 
     def read(self, block: Block, first: int, final: bool) -> tuple[Unwrapped, int]:
         """The lines of a Block, those before `first` as they are, and how many could be read.
@@ -148,7 +154,7 @@ class Unwrapper:
                 return self._pretty(line, text)
             if start[:2] == b"\x1e{" or start[:7] == b"data: {":
                 return self._object(line, start[1:] if start[:1] == b"\x1e" else start[6:])
-            if text.startswith(b"__CURSOR="):
+            if text.startswith((b"__CURSOR=", b"__REALTIME_TIMESTAMP=")):
                 return self._export(line)
             if _ENTRY.match(text):
                 return self._verbose(line)
@@ -171,7 +177,14 @@ class Unwrapper:
         part = documents.container(fields)
         if part is not None:
             return self._parts(line)
-        return line + 1, self._from(self._lines_of(fields), line, line + 1)
+        stop = line + 1
+        if self._line(line).startswith(b"data: "):
+            # A blank line ends an event.
+            if stop == self.block.lines and not self.final:
+                return None
+            if stop < self.block.lines and not self._line(stop):
+                stop += 1
+        return stop, self._from(self._lines_of(fields), line, stop)
 
     def _lines_of(self, fields: documents.Fields) -> list[bytes]:
         """The lines of an object that is the whole of a document."""
@@ -346,7 +359,8 @@ class Unwrapper:
         cut = block.head[line] < 0 and _CUT.match(text[at:]) is not None
         opened = block.head[line] >= 0 and _is_open(text[block.body_at[line] - block.at[line] :])
         stop = line + 1
-        while (cut or opened) and stop - line < 50:
+        width = 0  # of a line that was cut where a line ends
+        while (cut or opened or width) and stop - line < 50:
             if stop == block.lines:
                 return (stop, text) if self.final else (None, text)
             if block.envelope[stop] != BARE or block.head[stop] >= 0 or block.json[stop]:
@@ -354,16 +368,21 @@ class Unwrapper:
             more = self._line(stop)
             if _CUT.match(more):
                 break
-            joined = next((text + mark + more for mark in (b"", b" ") if not cut or _HEADER.match((text + mark + more)[at:])), None)
-            if joined is None:
-                break
             if cut:
+                joined = next((one for one in (text + more, text + b" " + more) if _HEADER.match(one[at:])), None)
+                if joined is None:
+                    break
                 header = _HEADER.match(joined[at:])
                 assert header is not None
                 cut, opened = False, _is_open(joined[at + header.end() + 1 :])
+                width = _width(text)
+                text = joined
             else:
-                opened = _is_open(joined[block.body_at[line] - block.at[line] :])
-            text, stop = joined, stop + 1
+                text += more
+                opened = opened and _is_open(text[block.body_at[line] - block.at[line] :])
+            if _width(more) != width:
+                width = 0
+            stop += 1
         if opened:
             # No end was found: the lines are as they are.
             return line + 1, self._line(line)
@@ -378,10 +397,16 @@ class Unwrapper:
             front = _COLOURS.sub(b"", text[:at])
             found = front + _COLOURS.sub(b"", text[at:])
             at = len(front)
+        if block.envelope[line] in (SHORT, DATED, SYSLOG) and _ESCAPED.search(found, at):
+            first, *more = found[at:].replace(b"#011", b"\t").split(b"#012")
+            return self._from([found[:at] + first, *(b" " * at + one for one in more)], line, stop)
         if block.envelope[line] == BARE:
-            bare, found = found, _unmarked(found)
-            if bare is found != text and not bare.startswith(b"-- ") and not _HEADER.match(bare) and not _ENVELOPE.match(bare):
-                return None  # coloured, but no record
+            bare, found = found, self._unmarked(line, found)
+            if bare is found != text:
+                if bare.startswith(b"-- ") or _HEADER.match(bare) or _ENVELOPE.match(bare) or self.coloured == line:
+                    self.coloured = stop  # the lines below it are parts of its record
+                else:
+                    return None
             envelope = _ENVELOPE.match(found)
             at = envelope.end() + 1 if envelope else 0
         said = self._said(found[at:].rstrip())
@@ -394,6 +419,44 @@ class Unwrapper:
         made = [piece for piece, _ in pieces]
         return None if made == [text] else self._from(made, line, stop)
 
+    def _unmarked(self, line: int, text: bytes) -> bytes:
+        """A line without what people put in front of it, where what is left is read as a record or stands below such a line."""
+        rest = text
+        for _ in range(4):
+            mark = _MARK.match(rest)
+            if not mark or mark.end() == 0:
+                break
+            rest = rest[mark.end() :]
+            if _HEADER.match(rest) or _ENVELOPE.match(rest):
+                front = text[: len(text) - len(rest)]
+                boxed = b"\xe2" in front or b"|" in front
+                self.mark = Mark(line + 1, _shape(front), boxed)
+                return _BOX_END.sub(b"", rest) if boxed else rest
+        if self.mark is not None and self.mark.line == line:
+            below = self.mark.shape.match(text)
+            if below:
+                self.mark = self.mark._replace(line=line + 1)
+                rest = text[below.end() :]
+                if self.mark.boxed:
+                    rest = _BOX_END.sub(b"", rest) or _BELOW
+                return rest
+        return text
+
+
+class Mark(NamedTuple):
+    """What stood in front of a line."""
+
+    line: int  # the number of the next line
+    shape: re.Pattern[bytes]
+    boxed: bool
+
+
+def _shape(front: bytes) -> re.Pattern[bytes]:
+    """What stands in front of the lines below one, which are parts of its record: the same, with any numbers."""
+    said = front.rstrip(b" \t")
+    parts = (rb"[ \t]*\d{1,7}" if part[-1:].isdigit() else re.escape(part) for part in re.split(rb"([ \t]*\d+)", said) if part)
+    return re.compile(b"".join(parts) + rb"(?:" + re.escape(front[len(said) :]) + rb"|\Z)")
+
 
 def _behind(front: bytes, said: bytes) -> bytes:
     """What a program said behind an envelope: a time of its own is not a second one."""
@@ -401,24 +464,14 @@ def _behind(front: bytes, said: bytes) -> bytes:
     return front + (said[own.end() :] if own and front else said)
 
 
+def _width(text: bytes) -> int:
+    """The number of characters."""
+    return len(text.decode("utf-8", "replace"))
+
+
 def _is_open(body: bytes) -> bool:
     """Whether a structured body ends inside a quoted text."""
     return body[:1] == b'"' and re.fullmatch(rb'(?:"(?:[^"\\]|\\.)*"[^"]*)*', body, re.DOTALL) is None
-
-
-def _unmarked(text: bytes) -> bytes:
-    """A line without what people put in front of it, where what is left is read as a record; else as it is."""
-    rest = text
-    for _ in range(4):
-        mark = _MARK.match(rest)
-        if not mark or mark.end() == 0:
-            return text
-        rest = rest[mark.end() :]
-        if _HEADER.match(rest) or _ENVELOPE.match(rest):
-            if b"\xe2" in mark[0] or b"|" in mark[0]:
-                rest = _BOX_END.sub(b"", rest)
-            return rest
-    return text
 
 
 def _split(text: bytes, at: int) -> list[tuple[bytes, int]]:

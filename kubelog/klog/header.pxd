@@ -1,7 +1,7 @@
 cimport cython
 from kubelog.ingest cimport ops
 
-cdef int BARE, LOGFMT, MAX_LINE, MAX_PREFIX, _FULL
+cdef int BARE, SHORT, DATED, SYSLOG, LOGFMT, MAX_LINE, MAX_PREFIX, _FULL
 cdef long long NONE, LEAST_MS, MOST_MS
 
 @cython.final
@@ -27,6 +27,8 @@ cdef class HeaderReader:
     cdef inline bint _is_odd(self, Py_ssize_t p, Py_ssize_t e) except -1 nogil
     @cython.locals(q=Py_ssize_t, n=Py_ssize_t)
     cdef inline bint _is_fused(self, Py_ssize_t p, Py_ssize_t e) except -1 nogil
+    @cython.locals(q=Py_ssize_t)
+    cdef inline bint _is_escaped(self, Py_ssize_t line, Py_ssize_t p, Py_ssize_t e) except -1 nogil
     @cython.locals(p=Py_ssize_t, e=Py_ssize_t)
     cdef bint _is_open(self, Py_ssize_t line) except -1 nogil
     @cython.locals(q=Py_ssize_t, stop=Py_ssize_t, body=Py_ssize_t)

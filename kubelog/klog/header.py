@@ -11,7 +11,19 @@ from __future__ import annotations
 
 from kubelog.grammar.compile import Program
 from kubelog.ingest import ops
-from kubelog.ingest.block import BARE, LEAST_MS, LOGFMT, MAX_LINE, MAX_PREFIX, MOST_MS, NONE, Block
+from kubelog.ingest.block import (
+    BARE,
+    DATED,
+    LEAST_MS,
+    LOGFMT,
+    MAX_LINE,
+    MAX_PREFIX,
+    MOST_MS,
+    NONE,
+    SHORT,
+    SYSLOG,
+    Block,
+)  # fmt: skip
 from kubelog.ingest.calendar import DAYS_BEFORE
 
 try:
@@ -97,7 +109,7 @@ class HeaderReader:
                         severity = self._neighbour(p, e)
                         if severity >= 0:
                             self.json[line] = LOGFMT + severity
-                    if self.json[line] == 0 and (self._is_odd(p, e) or self._is_fused(p, e)):
+                    if self.json[line] == 0 and (self._is_odd(p, e) or self._is_fused(p, e) or self._is_escaped(line, p, e)):
                         self.odd[line] = 1
                     if line > 0 and self.envelope[line] == BARE and self.head[line - 1] >= 0 and self._is_open(line - 1):
                         self.odd[line - 1] = 1
@@ -112,7 +124,7 @@ class HeaderReader:
                 self.thread[line] = self.thread_said
                 self.site[line] = self.site_said
                 self.body_at[line] = body
-                if self._is_fused(body, e):
+                if self._is_fused(body, e) or self._is_escaped(line, body, e):
                     self.odd[line] = 1
             line += 1
         return line
@@ -141,6 +153,17 @@ class HeaderReader:
                     if _severity(self.b[n - 21]) >= 0 and ops.digits(self.b, n - 20, e, 4) == n - 16:
                         return True
             q = ops.find(self.b, 93, q + 1, e)
+        return False
+
+    def _is_escaped(self, line: int, p: int, e: int) -> bool:
+        """Whether rsyslog seems to have written `#011` for a tab, or `#012` for the end of a line."""
+        if self.envelope[line] != SHORT and self.envelope[line] != DATED and self.envelope[line] != SYSLOG:
+            return False
+        q = ops.find(self.b, 35, p, e)
+        while e - q > 3:
+            if self.b[q + 1] == 48 and self.b[q + 2] == 49 and (self.b[q + 3] == 49 or self.b[q + 3] == 50):
+                return True
+            q = ops.find(self.b, 35, q + 1, e)
         return False
 
     def _is_open(self, line: int) -> bool:

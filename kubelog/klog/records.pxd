@@ -1,7 +1,7 @@
 cimport cython
 from kubelog.ingest cimport ops
 
-cdef int BARE, COMPOSE, CRI, PREFIXED, STAMPED, STERN, HEADER, MAX_LINE, PLAIN, STRUCTURED, UNPARSED, NO_HEADER, LINE_TOO_LONG, BLANK_LINE, LOGFMT
+cdef int BARE, COMPOSE, CRI, PREFIXED, STAMPED, STERN, HEADER, MAX_LINE, PLAIN, STRUCTURED, UNPARSED, NO_HEADER, LINE_TOO_LONG, BLANK_LINE, MESSAGE_LOST, LOGFMT
 cdef int GAP, MAX_LINES, MAX_BYTES, _INDENT, _UNCLOSED, _STACKED
 
 @cython.final
@@ -38,6 +38,7 @@ cdef class Joiner:
     cdef Py_ssize_t _continued(self, Py_ssize_t line, Py_ssize_t record) except -2 nogil
     @cython.locals(first=Py_ssize_t, p=Py_ssize_t, e=Py_ssize_t, indent=Py_ssize_t)
     cdef Py_ssize_t _continued_bare(self, Py_ssize_t line, Py_ssize_t record) except -2 nogil
+    cdef inline bint _is_lost(self, Py_ssize_t p, Py_ssize_t e) except -1 nogil
     @cython.locals(first=Py_ssize_t, p=Py_ssize_t, stop=Py_ssize_t)
     cdef Py_ssize_t _text(self, Py_ssize_t record, Py_ssize_t line) except -1 nogil
     @cython.locals(keep=Py_ssize_t, lines=Py_ssize_t)

@@ -31,6 +31,7 @@ from kubelog.ingest.block import (
     MAX_BYTES,
     MAX_LINE,
     MAX_LINES,
+    MESSAGE_LOST,
     NO_HEADER,
     PLAIN,
     PREFIXED,
@@ -48,7 +49,7 @@ except ImportError:
     from kubelog import uncompiled as cython
 
 _INDENT = 16
-_WORDS = b"msgtscaller"
+_WORDS = b"msgtscaller blob data]\xe2\x80\xa6"
 # What is known of a record: bits of `flags`.
 _UNCLOSED = 1  # inside a `=<` block
 _STACKED = 2  # inside a stack
@@ -173,6 +174,8 @@ class Joiner:
         if _is_whole(self.envelope[line]):
             return record
         p, e = self.text_at[line], self.end[line]
+        if p < e and self._is_lost(p, e):
+            return -1
         if self.flags[record] != 0 or (p < e and (self.b[p] == 32 or self.b[p] == 9)):
             return record
         return record if ops.first_of(self.b, p, e, self.pool, self.literals, self.heads) >= 0 else -1
@@ -194,6 +197,12 @@ class Joiner:
             if ops.first_of(self.b, self.at[first], self.end[first], self.pool, self.literals, self.blocks) >= 0:
                 return record
         return -1
+
+    def _is_lost(self, p: int, e: int) -> bool:
+        """Whether journalctl told no text: `[19B blob data]`, or nothing at all (see documents.py)."""
+        if self.b[p] == 91:
+            return e - p > 12 and self.b[p + 1] <= 57 and ops.starts(self.b, e - 11, e, self.words, 11, 11)
+        return e - p == 3 and ops.starts(self.b, p, e, self.words, 22, 3)
 
     def _text(self, record: int, line: int) -> int:
         """Where the text of a continuation line begins: behind its envelope, or behind journalctl's indentation."""
@@ -284,6 +293,8 @@ class Joiner:
                 verdict = STRUCTURED  # until its pairs are read: then it is plain
             elif self.envelope[line] != BARE:
                 verdict = PLAIN
+                if p < e and self._is_lost(p, e):
+                    reason = MESSAGE_LOST
             else:
                 verdict = UNPARSED
                 reason = BLANK_LINE if ops.blanks(self.b, p, e) == e else NO_HEADER
