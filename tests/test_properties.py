@@ -548,7 +548,11 @@ def render_pairs(draw: Any, event: str, wording: tree.Wording) -> tuple[str, dic
     return text, said
 
 
-@pytest.mark.parametrize("wording", GRAMMAR.wordings, ids=lambda w: f"{w.event}-{w.text[:40]}")
+# Rows of tables are told apart by what their neighbours hold: each of their wordings has a sample that only it reads.
+RENDERED = [wording for wording in GRAMMAR.wordings if wording.event not in ("ClusterEvent", "TableHead")]
+
+
+@pytest.mark.parametrize("wording", RENDERED, ids=lambda w: f"{w.event}-{w.text[:40]}")
 @given(data=st.data())
 @settings(max_examples=12)
 def test_parsing_a_rendered_wording_gives_its_event_back(scanner: Engine, wording: tree.Wording, data: Any) -> None:

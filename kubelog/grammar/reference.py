@@ -112,7 +112,7 @@ class Reference:
             # 2025-10-16T09:50:55.123456+08:00  -
             "isoinstant": _regex(rf"{iso}|-"),
             # 2016-10-06T00:17:09.669794202Z
-            "nanoinstant": _regex(iso),
+            "nanoinstant": _regex(iso + "(?! [+-][0-9]{4})"),
             "stream": _regex("stdout|stderr"),
             "tag": _regex("[FP]"),
             # node-1  -

@@ -13,7 +13,10 @@ VALUE_TYPES = frozenset(
     "word text quoted int float bool duration quantity percent list pod pods uid id image path time error go rest".split()
 )
 # In `line` wordings, which have little literal text, the type decides too.
-LINE_TYPES = VALUE_TYPES | frozenset("age column eventtype size mountpoint kubeletcommand variable flagtext since".split())
+LINE_TYPES = VALUE_TYPES | frozenset(
+    """age column eventtype size mountpoint kubeletcommand variable flagtext since moment eventtail tablehead camel involved
+    fieldpath reporter dnslabel""".split()
+)
 # The terminals of headers and envelopes; `reference.py` defines each.
 LEXICAL_TYPES = frozenset(
     "severity monthday clock microclock digits line file body month day host identifier priority instant isoinstant nanoinstant "

@@ -45,6 +45,8 @@ LOGFMT: Final = 2
 
 # Envelopes, by their place in the grammar; what has none is 0.
 BARE, SHORT, CRI, DATED, STAMPED, SYSLOG, MONOTONIC, PREFIXED, IDENTIFIER, COMPOSE, STERN = range(11)
+# Those that name a container.
+NAMES_CONTAINER: Final = (PREFIXED, COMPOSE, STERN)
 # Instead of the code of a month: the stamp counts from 1970.
 WITH_YEAR: Final = -2
 # Of a stamp whose zone is not said.
@@ -318,7 +320,7 @@ class Block:
 
     def container(self, line: int) -> str | None:
         """The container that a transport names."""
-        return self.unit(line) if self.envelope[line] in (PREFIXED, COMPOSE, STERN) else None
+        return self.unit(line) if self.envelope[line] in NAMES_CONTAINER else None
 
     def pid(self, line: int) -> int | None:
         """The envelope's process id, else the header's thread."""

@@ -1,5 +1,5 @@
-"""Lines that journalctl cut short: with --no-full, or on a terminal, it puts `…` where the rest was. Messages that it does not tell:
-`[19B blob data]` in the short modes, `null` as JSON.
+"""Lines that journalctl cut short: with --no-full, or on a terminal, it puts `…` where the rest was. Messages that it does not
+tell: `[19B blob data]` in the short modes, `null` as JSON.
 """
 
 from __future__ import annotations

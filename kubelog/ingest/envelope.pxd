@@ -45,6 +45,7 @@ cdef class EnvelopeReader:
     cdef Py_ssize_t _found(self, int envelope, Py_ssize_t text, Py_ssize_t line) except -3 nogil
     @cython.locals(d=Py_ssize_t, text=Py_ssize_t)
     cdef Py_ssize_t _behind_instant(self, int envelope, Py_ssize_t q, Py_ssize_t e, Py_ssize_t line) except -3 nogil
+    cdef bint _is_go_time(self, Py_ssize_t q, Py_ssize_t e) except -1 nogil
     cdef int _dates(self, Py_ssize_t line) except -1 nogil
     @cython.locals(c=cython.int, q=Py_ssize_t, text=Py_ssize_t, process=Py_ssize_t)
     cdef Py_ssize_t _dated(self, Py_ssize_t p, Py_ssize_t e, bint whole, Py_ssize_t line) except -3 nogil

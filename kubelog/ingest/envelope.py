@@ -190,13 +190,17 @@ class EnvelopeReader:
     def _behind_instant(self, envelope: int, q: int, e: int, line: int) -> int:
         """Note an envelope that ends with an instant, if one is at q, or before it: where the text begins, -1 or _FULL."""
         d = self._iso(q + 1, e) if q < e and self.b[q] == 32 else -1
-        if d >= 0 and (d == e or self.b[d] == 32):
+        if d >= 0 and (d == e or self.b[d] == 32) and not self._is_go_time(d, e):
             text = self._found(envelope, min(d + 1, e), line)
             if text >= 0:
                 self._dates(line)
             return text
         text = ops.text_behind(self.b, q, e)
         return text if text < 0 else self._found(envelope, text, line)
+
+    def _is_go_time(self, q: int, e: int) -> bool:
+        """Whether a time goes on as Go prints one, ` +0800 CST`: such times stand in tables."""
+        return q + 5 < e and (self.b[q + 1] == 43 or self.b[q + 1] == 45) and ops.digits(self.b, q + 2, e, 4) == q + 6
 
     def _dates(self, line: int) -> int:
         """Note the instant that was read."""
@@ -242,7 +246,7 @@ class EnvelopeReader:
             text = self._whose(q + 1, e, line)
             if text != -1:
                 return text
-        if not whole:
+        if not whole or self._is_go_time(q, e):
             return -1
         self._nobody(p, p)
         text = self._found(STAMPED, min(q + 1, e), line)
@@ -659,9 +663,8 @@ class EnvelopeReader:
         self.other_at, self.other_size, self.other_process = self.last_at, self.last_size, self.last_process
         self.last_at, self.last_size, self.last_process = p, text - p, process
         if self.b[text - 1] != 32 or (self.node_end == self.node_at and self.pid == NONE):
-            self.last_size = (
-                0  # behind another stamp it may mean something else; the line ends: with a text, its blank belongs to it
-            )
+            # The line ends: with a text, its blank belongs to it. A program alone: behind another stamp it is something else.
+            self.last_size = 0
         return True
 
     def _host(self, p: int, e: int) -> int:

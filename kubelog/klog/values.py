@@ -49,6 +49,7 @@ _SUFFIX: Final = {
     "E": Decimal(10) ** 18, "Ki": Decimal(2) ** 10, "Mi": Decimal(2) ** 20, "Gi": Decimal(2) ** 30, "Ti": Decimal(2) ** 40,
     "Pi": Decimal(2) ** 50, "Ei": Decimal(2) ** 60,
 }  # fmt: skip
+_LONGEST_HEAD: Final = 1000
 _AGE = re.compile(r"(\d+)(y|d|h|m|s)", re.ASCII)
 _AGE_SECONDS: Final = {"y": 31_536_000.0, "d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
 _POD = re.compile(r"([^\s_()]+)_([^\s_()/]+)\(([^\s()]*)\)")
@@ -226,9 +227,11 @@ def structure(value: bytes) -> Any:
     return go.parse(found) if found.startswith(("{", "[", "&", "map[")) else found
 
 
-def age(value: bytes) -> float:
-    """Seconds of an age as kubectl prints it: `9d`, `3h20m`, `14s`."""
+def age(value: bytes) -> float | None:
+    """Seconds of an age as kubectl prints it: `9d`, `3h20m`, `14s`; None of one that it does not know (`<unknown>`)."""
     found = text(value)
+    if found in ("<unknown>", "<invalid>"):
+        return None
     seconds, end = 0.0, 0
     for part in _AGE.finditer(found[:_LONGEST]):
         if part.start() != end:
@@ -266,6 +269,68 @@ def column(value: bytes) -> str:
     if not found or found != found.strip() or "  " in found or "\t" in found:
         raise ValueError("expected a column's text")
     return found
+
+
+def matching(pattern: str, what: str) -> Callable[[bytes], str]:
+    """What takes a text of one form: a column that says what it is."""
+    whole = re.compile(pattern, re.ASCII)
+
+    def check(value: bytes) -> str:
+        found = text(value)
+        if not whole.fullmatch(found):
+            raise ValueError(f"expected {what}")
+        return found
+
+    return check
+
+
+_MOMENTS = (
+    (re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4})(?: [A-Z+-][A-Z0-9+-]{1,5})?", re.ASCII), "%Y-%m-%d %H:%M:%S %z"),
+    (re.compile(r"[A-Z][a-z]{2}, (\d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d [+-]\d{4})", re.ASCII), "%d %b %Y %H:%M:%S %z"),
+)  # fmt: skip
+
+
+def moment(value: bytes) -> datetime:
+    """A time as old tables print it: `2017-10-16 09:50:54 +0800 CST`, `Mon, 16 Oct 2017 09:50:54 +0800`."""
+    found = text(value)
+    for pattern, form in _MOMENTS:
+        read = pattern.fullmatch(found)
+        if read:
+            return datetime.strptime(read[1], form)
+    raise ValueError("expected a date, a time and its zone")
+
+
+def event_tail(value: bytes) -> tuple[str, float | None, int, str]:
+    """MESSAGE, FIRST SEEN, COUNT and NAME, the last columns of `kubectl get events -o wide`."""
+    found = text(value)
+    words = found.rsplit(None, 3)
+    if len(words) < 3 or "\n" in found or not words[-2].isdecimal() or not words[-2].isascii():
+        raise ValueError("expected a message, an age, a count and a name")
+    if "." not in words[-1]:
+        raise ValueError("expected the name of an event")
+    message = words[0] if len(words) == 4 else ""
+    if message and not found[len(message) :].startswith(("  ", "\t")):
+        raise ValueError("expected a message, an age, a count and a name")
+    return message, age(words[-3].encode()), int(words[-2][:9]), words[-1]
+
+
+_HEADS = frozenset(
+    """namespace last-seen lastseen first-seen firstseen count name kind subobject subobjectpath type reason source object from age
+    message reporting-controller reporting-instance action""".split()
+)
+
+
+def table_head(value: bytes) -> list[str]:
+    """The columns of an events table, in its head; none of the dashes below it."""
+    found = text(value)
+    words = re.sub(r"(?i)\b(last|first) (seen)\b", r"\1-\2", found[:_LONGEST_HEAD]).split()
+    if len(found) > _LONGEST_HEAD or "\n" in found or len(words) < 4:
+        raise ValueError("expected the head of a table")
+    if all(word.strip("-\u2500") == "" for word in words):
+        return []
+    if not _HEADS.issuperset(word.lower() for word in words) or "reason" not in found.lower():
+        raise ValueError("expected the head of a table")
+    return [word.replace("-", " ") for word in words]
 
 
 def mount_point(value: bytes) -> str:
@@ -311,12 +376,23 @@ def since(value: bytes) -> str:
     return datetime(year, month, day, hour, minute, second).isoformat()
 
 
+# What tells the columns of an events table apart. A reason, a kind; a type that Kubernetes does not know.
+_CAMEL = r"(?!(?:Normal|Warning)\Z)[A-Z][A-Za-z0-9]*"
+_INVOLVED = r"[A-Za-z][A-Za-z0-9.-]*/[^\s/]+"
+_FIELD_PATH = r"[a-z][A-Za-z.]*(?:\{[^{}\s]*\}|\[\d+\])|implicitly required container \S+"
+_REPORTER = r"\{[^{}\s]* [^{}\s]*\}|[A-Za-z0-9][A-Za-z0-9._/-]*(?:, [A-Za-z0-9][A-Za-z0-9._:-]*)?"
+_LABEL = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
+
 CONVERT: Final[dict[str, Callable[[bytes], Any]]] = {
     "word": word, "text": plain, "quoted": plain, "int": integer, "float": number, "bool": boolean,
     "duration": duration, "quantity": quantity, "percent": percent, "list": items, "pod": pod, "pods": pods, "uid": word,
     "id": word, "image": word, "path": plain, "time": plain, "error": plain, "go": structure, "rest": plain, "age": age,
     "size": size, "column": column, "eventtype": one_of("Normal", "Warning"), "mountpoint": mount_point,
     "kubeletcommand": kubelet_command, "variable": variable, "flagtext": flag_text, "since": since,
+    "moment": moment, "eventtail": event_tail, "tablehead": table_head,
+    "camel": matching(_CAMEL, "a name like FailedMount"), "involved": matching(_INVOLVED, "an object like pod/web"),
+    "fieldpath": matching(_FIELD_PATH, "a path like spec.containers{web}"),
+    "reporter": matching(_REPORTER, "a source like kubelet, n1"), "dnslabel": matching(_LABEL, "a namespace"),
 }  # fmt: skip
 
 

@@ -115,7 +115,12 @@ class Decoder:
 
     def decide(self, number: int, body: bytes, spans: Sequence[int]) -> bool:
         """Whether all values of a `line` wording convert."""
-        return not (self._wordings.get(number) or self._wording(number)).convert(body, 0, spans, 0)[1]
+        for i, _, convert, _, _ in (self._wordings.get(number) or self._wording(number)).holes:
+            try:
+                convert(body[spans[i] : spans[i + 1]])
+            except (ValueError, RecursionError):
+                return False
+        return True
 
     def types_of(self, number: int) -> list[str]:
         """How the holes of a wording are converted."""
@@ -138,10 +143,13 @@ def table_time(
 ) -> tuple[Event, datetime | None]:
     """The event of a listing with its times, and the time of its record: ages count back from `at`."""
     if isinstance(event, ClusterEvent):
+        if event.first_seen is not None and event.last_seen is not None:
+            seen = clock.placed(event.last_seen)
+            return msgspec.structs.replace(event, first_seen=clock.placed(event.first_seen), last_seen=seen), seen
         if at is None or event.last_age_s is None:
             return event, None
         last = _ago(event.last_age_s, at, clock)
-        first = _ago(event.first_age_s, at, clock) if event.first_age_s is not None else last
+        first = None if event.first_age_s is None else _ago(event.first_age_s, at, clock)
         return msgspec.structs.replace(event, first_seen=first, last_seen=last), last
     for i, (_, type_) in enumerate(entry.holes):
         if type_ == "since":

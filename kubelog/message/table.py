@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from kubelog.errors import MissingExtraError
 from kubelog.grammar.compile import Table
 from kubelog.ingest import ops
-from kubelog.ingest.block import NONE, REASONS, SEVERITIES, VERDICTS, Block, Dictionary, text
+from kubelog.ingest.block import NAMES_CONTAINER, NONE, REASONS, SEVERITIES, VERDICTS, Block, Dictionary, text
 from kubelog.ingest.calendar import micros
 from kubelog.ingest.clock import TIME_SOURCES, YEAR_SOURCES, Clock
 from kubelog.message.decoder import Decoder
@@ -160,12 +160,37 @@ class _Batch:
         self.out["verdict"] = block.verdict
         self.reasons = _Names(list(tables.reasons))
         self.odd_texts = bytearray()
+        self.filled: dict[str, tuple[int, int]] = {}  # where texts stand in it that several cells have
         self.local: dict[int, str | None] = {}
+        self._name_containers()
         self.odd = odd = self.leaf.odd_rows()
         if odd:
             self.time = array("q", block.time)
             for row in odd:
                 self._patch(row, maker.record(block, row))
+
+    def _name_containers(self) -> None:
+        """Pods and containers that transports name, where the text names none."""
+        block = self.block
+        seen = set(memoryview(block.envelope)[: block.lines].tobytes())
+        if not seen.intersection(NAMES_CONTAINER):
+            return
+        for row in range(self.rows):
+            line = block.first[row]
+            if block.envelope[line] in NAMES_CONTAINER:
+                self._fill(row, "pod", block.pod(line))
+                self._fill(row, "container", block.container(line))
+
+    def _fill(self, row: int, name: str, value: str | None) -> None:
+        """Give a cell this text where it has none."""
+        bits = self.leaf.bits[name]
+        if value is None or bits[row >> 3] & (1 << (row & 7)):
+            return
+        if value not in self.filled:
+            self.filled[value] = len(self.odd_texts), len(self.odd_texts) + len(value.encode("utf-8", "backslashreplace"))
+            self.odd_texts += value.encode("utf-8", "backslashreplace")
+        bits[row >> 3] |= 1 << (row & 7)
+        ops.put_view(self.out[name], 4 * row, self.odd_texts, *self.filled[value], ODD, self.filled[value][0])
 
     def _values(self, names: Dictionary) -> _Names:
         return _Names([text(value) for value in names.values(self.block.data)])

@@ -80,6 +80,7 @@ from kubelog.message.vocabulary.evidence import (
     ClusterEvent,
     FilesystemUsage,
     LogFileHead,
+    TableHead,
 )
 from kubelog.message.vocabulary.host import (
     BootChanged,
@@ -144,6 +145,11 @@ SUITS: Mapping[Any, tuple[str, ...]] = types.MappingProxyType(
             "eventtype",
             "variable",
             "mountpoint",
+            "camel",
+            "involved",
+            "fieldpath",
+            "reporter",
+            "dnslabel",
         ),
         int: ("int", "size"),
         float: ("float", "duration", "percent", "age"),
@@ -310,6 +316,7 @@ __all__ = [
     "RuntimeConnecting",
     "Seen",
     "StaticPodPathAdded",
+    "TableHead",
     "Threshold",
     "TlsHandshakeFailed",
     "UnitDeactivated",

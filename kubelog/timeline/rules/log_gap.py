@@ -158,7 +158,7 @@ _RATE_ADVICE: Final = (
     "Raise the limit for the unit (LogRateLimitIntervalSec=, LogRateLimitBurst=; RateLimitBurst= in journald.conf for all), and "
     "look at what it repeats: the lines around the gap mostly say it."
 )
-_CUT_ADVICE: Final = "Write the log with `journalctl --no-pager --full`."
+_CUT_ADVICE: Final = "Write the log with `journalctl --no-pager --full --all`."
 _KERNEL_ADVICE: Final = "Give the kernel a larger buffer (log_buf_len=), and look at what it repeats (`dmesg`)."
 
 
