@@ -118,7 +118,7 @@ def _tables(log: Log, output: str, out: Out) -> None:
 
 def _is_pipe(log: Log) -> bool:
     """Whether standard input is all that is read."""
-    return [source.path for source in log.sources] == ["-"]
+    return len(log.sources) == 1 and log.sources[0].begun is not None
 
 
 def _pieces(log: Log) -> Iterator[list[tuple[Block, RecordMaker]]]:
@@ -136,7 +136,7 @@ def _pieces(log: Log) -> Iterator[list[tuple[Block, RecordMaker]]]:
         return [(block, maker) for block in blocks]
 
     total = 0
-    for piece in pipe(POLL_S):
+    for piece in pipe(POLL_S, source.begun or b""):
         total += len(piece or b"")
         yield read(piece or b"", settle=piece is None)
     yield read(b"", final=True)

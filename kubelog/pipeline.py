@@ -22,7 +22,8 @@ from kubelog.grammar import packages
 from kubelog.ingest.block import VERDICTS, Block
 from kubelog.ingest.clock import CLOCK, Clock
 from kubelog.ingest.columns import keep_freed
-from kubelog.ingest.sources import CHUNK, Source, expand
+from kubelog.ingest.place import NOWHERE, Place
+from kubelog.ingest.sources import CHUNK, Source, expand, family
 from kubelog.message.coverage import Coverage
 from kubelog.message.filter import Filter
 from kubelog.message.record import Record, RecordMaker
@@ -70,6 +71,7 @@ class Log:
         self.jobs = jobs or cores()
         self.year, self.tz, self.node, self.now, self.at = year, tz, node, now, at
         self.where = where or Filter()
+        self._years: dict[str, tuple[int, int, bool] | None] = {}
         self.errors: list[InputError] = []  # inputs that could not be read to their end, after an iteration
         self.notes: list[str] = []  # what was assumed, after an iteration
         self.empty: list[str] = []  # inputs without a byte, after an iteration
@@ -81,10 +83,28 @@ class Log:
 
     def _clock(self, source: Source) -> Clock:
         reference, kind = (source.aged, source.age_source) if source.aged else (self.now, CLOCK)
-        return Clock(self.engine.table, year=self.year, tz=self.tz, reference=reference, source=kind)
+        clock = Clock(self.engine.table, year=self.year, tz=self.tz, reference=reference, source=kind)
+        if self.year is None and source.file is not None:
+            clock.hint = self._first_year(source, clock)
+        return clock
 
-    def maker(self, clock: Clock) -> RecordMaker:
-        return RecordMaker(self.engine.table, self.engine.decoder, clock, self.node, self.at)
+    def _first_year(self, source: Source, clock: Clock) -> tuple[int, int, bool] | None:
+        """The year of a file's first date, as it and those that were rotated with it say."""
+        from kubelog.ingest.survey import first_years, samples
+
+        if source.path not in self._years:
+            name = family(source.path)[0]
+            siblings = [one for one in self.sources if one.file is not None and family(one.path)[0] == name]
+            try:
+                looked = [samples(one.file) for one in siblings if one.file is not None]
+            except OSError:
+                looked = [[] for _ in siblings]  # told when it is read
+            found = first_years(looked, siblings[-1].aged if siblings else None, self.engine.lines, clock.month)
+            self._years |= {one.path: year for one, year in zip(siblings, found, strict=True)}
+        return self._years.get(source.path)
+
+    def maker(self, clock: Clock, place: Place = NOWHERE) -> RecordMaker:
+        return RecordMaker(self.engine.table, self.engine.decoder, clock, self.node, self.at, place)
 
     def reader(self, source: Source) -> Reader:
         return Reader(self.engine, source.path, self._clock(source))
@@ -112,7 +132,7 @@ class Log:
     def _joined(self, source: Source) -> Iterator[tuple[Block, RecordMaker]]:
         """The Blocks of one input, but for their messages."""
         reader = self.reader(source)
-        maker = self.maker(reader.clock)
+        maker = self.maker(reader.clock, source.place)
         keep_freed()
         try:
             for chunk in source.read(reader.give):
@@ -241,20 +261,25 @@ class Log:
     def _inputs(self) -> list[Iterator[Event | tuple[str | None, Heard]]]:
         """The events of each input. Of several, one that names no node is of the node that the others name, if that is one."""
         if len(self.sources) == 1:
-            return [self._events_of(self.blocks_of(self.sources[0]), self.node)]
+            source = self.sources[0]
+            return [self._events_of(self.blocks_of(source), self.node or source.place.node)]
+        # Files that were rotated are one input: each is opened where the one before ends.
+        families: dict[str, list[Source]] = {}
+        for source in self.sources:
+            families.setdefault(family(source.path)[0], []).append(source)
         for source in self.sources:
             # All of them are read side by side.
-            source.size = max(_LEAST, CHUNK // len(self.sources))
-        starts = [self._start(source) for source in self.sources]
+            source.size = max(_LEAST, CHUNK // len(families))
+        starts = [self._start(one) for one in families.values()]
         named = {node for nodes, _ in starts for node in nodes}
         only = next(iter(named)) if len(named) == 1 else None
         return [self._events_of(blocks, self.node or only or next(iter(nodes), None)) for nodes, blocks in starts]
 
-    def _start(self, source: Source) -> tuple[list[str], Iterator[tuple[Block, RecordMaker]]]:
-        """The nodes that an input's beginning names, in order, and all its Blocks."""
-        blocks = self.blocks_of(source)
+    def _start(self, sources: list[Source]) -> tuple[list[str], Iterator[tuple[Block, RecordMaker]]]:
+        """The nodes that an input's path or beginning names, in order, and all its Blocks."""
+        blocks = chain.from_iterable(map(self.blocks_of, sources))
         kept: list[tuple[Block, RecordMaker]] = []
-        nodes: dict[str, None] = {}
+        nodes: dict[str, None] = {} if sources[0].place.node is None else {sources[0].place.node: None}
         for block, maker in blocks:
             kept.append((block, maker))
             for row in range(len(block)):

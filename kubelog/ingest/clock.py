@@ -31,8 +31,8 @@ LINE, ARGUMENT, NEIGHBOUR, FILE, CLOCK = range(1, 6)
 _EPOCH = datetime(1970, 1, 1)  # naive on purpose: local µs
 _LEAP: Final = 366 * DAY
 # A stamp that lies further back than this has crossed New Year; one further ahead is a late line of the old year.
-BACK: Final = 180 * DAY
-AHEAD: Final = 330 * DAY
+BACK: Final = 30 * DAY
+AHEAD: Final = 350 * DAY
 # Zones differ by quarter hours, at most by these; a stamp of klog is that much older than its envelope's, or younger.
 _QUARTER: Final = 15 * 60 * 1_000_000
 _WIDEST: Final = 14 * 4 * _QUARTER
@@ -70,8 +70,8 @@ class Clock:
         self.reference = reference
         self.last: int | None = None  # moment of the line before
         self.assumed: int | None = None  # the first year that the reference gave
-        # A year and moment that the input says further on.
-        self.hint: tuple[int, int] | None = None
+        # The year and moment of the first date, and whether a line says it: see survey.py.
+        self.hint: tuple[int, int, bool] | None = None
         # By node, unit and whether the envelope says an instant: what klog's clock is ahead of the envelope's, or of UTC.
         self.shifts: dict[tuple[str | None, str | None, bool], int] = {}
         # The second that was shown last, its date and clock, its fold.
@@ -105,7 +105,7 @@ class Clock:
 
     def _numbers(self, block: Block) -> array[int]:
         """The month that each month's name of the Block means; 0: not known."""
-        return array("i", [self._month(name) for name in block.months.values(block.data)] or [0])
+        return array("i", [self.month(name) for name in block.months.values(block.data)] or [0])
 
     def _shifted(self, block: Block, leaf: Any) -> None:
         """Tell the leaf what is known of the clocks of the Block's processes."""
@@ -125,7 +125,7 @@ class Clock:
         moment, source = block.moment[line], KLOG
         month = block.month[line]
         name = block.months.value(block.data, month) if month >= 0 else b""
-        number = self._month(name) if name else 0
+        number = self.month(name) if name else 0
         shift = 0
         if moment != NONE:
             if name and not number:
@@ -166,9 +166,11 @@ class Clock:
         block.time_source[row], block.year_source[row] = ENVELOPE if moment == NONE else KLOG, LINE
         # What follows without a year is of this one.
         at = _EPOCH + timedelta(microseconds=shown)
-        self.last = moment_of(shown)
-        if self.source != ARGUMENT:
-            self.year, self.source = at.year, NEIGHBOUR
+        if at.year > 1970:
+            # Else the node did not know the time yet.
+            self.last = moment_of(shown)
+            if self.source != ARGUMENT:
+                self.year, self.source = at.year, NEIGHBOUR
         block.since_year[row] = NONE if ahead != NONE else moment_of(local)
 
     def _shift(self, block: Block, line: int, moment: int, envelope: int) -> int:
@@ -197,7 +199,8 @@ class Clock:
                 found.append(f"the klog clock of {whose} is {_hours(abs(shift))} {way} its envelope's: times are the envelope's")
         return found
 
-    def _month(self, name: bytes) -> int:
+    def month(self, name: bytes) -> int:
+        """The number of a month's name; 0: not known."""
         return self.months.get(name.decode("utf-8", "replace").casefold().rstrip("."), 0)
 
     def _learn(self, name: bytes, moment: int, stamp: int) -> None:
@@ -211,8 +214,12 @@ class Clock:
     def _time(self, moment: int, shift: int = 0) -> int:
         if self.year is None:
             if self.hint is not None:
-                year, said = self.hint
-                self.year, self.source = year - (moment > said + BACK), NEIGHBOUR
+                self.year, first, said = self.hint
+                self.year += (moment < first - BACK) - (moment > first + AHEAD)
+                if said:
+                    self.source = NEIGHBOUR
+                else:
+                    self.assumed = self.year
             elif self.reference is None:
                 self.last = moment
                 return NONE

@@ -19,10 +19,14 @@ POLL_S: Final = 0.2
 _PIECE: Final = 1 << 20
 
 
-def pipe(idle_s: float | None = None) -> Iterator[bytes | None]:
-    """What standard input sends, at once; None after each `idle_s` seconds of silence that follow something."""
-    descriptor, told = sys.stdin.fileno(), True
+def pipe(idle_s: float | None = None, begun: bytes = b"") -> Iterator[bytes | None]:
+    """What standard input sends, at once, behind what was read of it; None after each `idle_s` seconds of silence that follow
+    something.
+    """
+    descriptor, told = sys.stdin.fileno(), not begun
     _widen(descriptor)
+    if begun:
+        yield begun
     while True:
         if idle_s is not None and not told and not select.select([descriptor], [], [], idle_s)[0]:
             told = True

@@ -1,26 +1,31 @@
-"""arguments → inputs: files, directories, globs and standard input, as runs of bytes. Compression is found by
-looking.
+"""arguments → inputs: files, directories, globs, archives, URLs and standard input, as runs of bytes. What a file is, is found by
+looking: compression, tar and zip, in each other too. An archive's members are read as streams, and nothing is ever written.
 """
 
 from __future__ import annotations
 
-import importlib
+import io
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from kubelog.errors import InputError
 from kubelog.ingest import columns
+from kubelog.ingest.archives import DEPTH, MOST_MEMBERS, PROBE, BehindError, Opener, Stream, archive, members
 from kubelog.ingest.clock import CLOCK, FILE
+from kubelog.ingest.compressed import DamagedError, compression
+from kubelog.ingest.place import NOWHERE, Place, place
 
 # What is read at a time, and the usual size of a Block: what costs something a Block is spread over some 9,000
 # lines, and the C library has such a piece of memory again when it was let go.
 CHUNK: Final = 1 << 21
-_MAGIC: Final = {b"\x1f\x8b": "gzip", b"\xfd7zXZ\0": "lzma", b"BZh": "bz2"}
-_PROBE: Final = 8192
+# Of an archive that comes by a pipe so many bytes are held: what is read twice has to be kept.
+_HELD: Final = 32 << 20
+_URL: Final = re.compile(r"[a-z][a-z0-9+.-]+://")
 
 
 # What a piece is to begin with: asked for when it is read.
@@ -28,10 +33,14 @@ Front = Callable[[], bytes]
 
 
 class Source:
-    """One input: its name, its bytes, and what is known of its age."""
+    """One input: its name, its bytes, and what is known of its age and of whose log it is."""
 
-    def __init__(self, path: str, read: Callable[[Front, int], Iterator[bytes]], aged: datetime | None = None) -> None:
-        self.path, self._read = path, read
+    def __init__(
+        self, path: str, read: Callable[[Front, int], Iterator[bytes]], aged: datetime | None = None, place: Place = NOWHERE
+    ) -> None:
+        self.path, self._read, self.place = path, read, place
+        self.file: Path | None = None  # where it is a file as it is
+        self.begun: bytes | None = None  # what was read already of a pipe, whose rest is read as it comes
         self.aged = aged
         self.size = CHUNK  # of the pieces that it is read in
         self.age_source = FILE if aged is not None else CLOCK
@@ -47,25 +56,219 @@ class Source:
 
 
 def expand(inputs: Iterable[str | os.PathLike[str]]) -> tuple[list[Source], list[InputError]]:
-    """The sources that the arguments name, in order, and an error for each argument that names none."""
-    sources: list[Source] = []
-    errors: list[InputError] = []
+    """The sources that the arguments name, in order, and an error for each that cannot be read.
+
+    Files that were rotated come oldest first, where the first of them stands. A file that is named twice is read once.
+    """
+    found = _Expansion()
     for one in inputs:
         name = os.fspath(one)
         if name == "-":
-            sources.append(Source("-", _standard_input))
-            continue
-        found = [name] if os.path.lexists(name) else _matching(name)
-        if not found:
-            errors.append(InputError(name, "no such file or directory"))
-        for path in found:
-            try:
-                sources += _files(Path(path))
-            except InputError as error:
-                errors.append(error)
-            except OSError as error:
-                errors.append(InputError(path, _reason(error)))
-    return sources, errors
+            found.standard_input()
+        elif _URL.match(name):
+            found.url(name)
+        else:
+            paths = [name] if os.path.lexists(name) else _matching(name)
+            if not paths:
+                found.errors.append(InputError(name, "no such file or directory"))
+            for path in paths:
+                found.path(Path(path))
+    return _in_order(found.sources), found.errors
+
+
+class _Expansion:
+    """Sources and errors, as they are found."""
+
+    def __init__(self) -> None:
+        self.sources: list[Source] = []
+        self.errors: list[InputError] = []
+        self.known: set[tuple[int, int]] = set()  # device and inode of the files
+
+    def path(self, path: Path) -> None:
+        try:
+            if path.is_dir():
+                files = sorted(one for one in path.rglob("*") if one.is_file())
+                if not files:
+                    raise InputError(str(path), "no file in this directory")
+                before = len(self.sources) + len(self.errors)
+                for one in files:
+                    self.file(one, named=len(files) == 1)
+                if before == len(self.sources) + len(self.errors) and not self.known:
+                    raise InputError(str(path), "no text log in this directory")
+            else:
+                self.file(path, named=True)
+        except InputError as error:
+            self.errors.append(error)
+        except OSError as error:
+            self.errors.append(InputError(str(path), _reason(error)))
+
+    def file(self, path: Path, named: bool) -> None:
+        """The sources in a file. One that is `named` is told if it is no log."""
+        try:
+            status = path.stat()
+            if (status.st_dev, status.st_ino) in self.known:
+                return
+            # The age of a file bounds the year of its lines; it is the file's, not the wall clock's.
+            aged = datetime.fromtimestamp(status.st_mtime)  # local, as klog writes
+            name = str(path)
+            if path.is_file():
+                self.known.add((status.st_dev, status.st_ino))
+                self.look(name, lambda: File(path), aged, named, path=path)
+            else:
+                # A pipe is not looked at: what was read of it is gone.
+                self.sources.append(Source(name, lambda front, size: _read(path, front, size), aged, place(name)))
+        except OSError as error:
+            if named:
+                raise
+            self.errors.append(InputError(str(path), _reason(error)))
+
+    def url(self, name: str) -> None:
+        try:
+            import fsspec  # type: ignore[import-untyped]
+        except ImportError:
+            self.errors.append(InputError(name, "URLs need an extra: pip install 'kubelog[remote]'"))
+            return
+        try:
+            self.look(name, lambda: fsspec.open(name, "rb").open(), None, True)
+        except ImportError as error:
+            self.errors.append(InputError(name, f"{str(error).splitlines()[0].lower()}: pip install 'kubelog[remote]'"))
+        except Exception as error:  # each protocol has errors of its own
+            self.errors.append(InputError(name, _reason(error)))
+
+    def standard_input(self) -> None:
+        """What is piped in: as it comes; an archive is held, since it is read twice."""
+        descriptor = sys.stdin.fileno()
+        head = b"" if os.isatty(descriptor) else os.read(descriptor, PROBE)
+        kind = compression(head)
+        if kind is None and archive(head) is None:
+            source = Source("-", lambda front, size: _standard_input(front, size, head))
+            source.begun = head
+            self.sources.append(source)
+            return
+        held = bytearray(head)
+        while len(held) <= _HELD and (piece := os.read(descriptor, CHUNK)):
+            held += piece
+        whole = bytes(held)
+        if len(whole) <= _HELD:
+            self.look("-", lambda: io.BytesIO(whole), None, True)
+        elif archive(Stream(io.BytesIO(whole)).head) is not None:
+            self.errors.append(
+                InputError("-", "an archive of more than 32 MiB cannot be read from a pipe: save it to a file first")
+            )
+        else:
+            self.sources.append(Source("-", lambda front, size: _stream(lambda: _Joined(whole, descriptor), "-", front, size)))
+
+    def look(
+        self, name: str, opener: Opener, aged: datetime | None, named: bool, depth: int = 0, head: bytes | None = None,
+        path: Path | None = None,
+    ) -> None:  # fmt: skip
+        """The sources in what this opens. `head` are its first bytes, where they are known."""
+        stream = None
+        try:
+            stream = Stream(io.BytesIO(head) if head else opener())
+        except DamagedError as error:
+            self.errors.append(InputError(name, str(error)))
+            return
+        finally:
+            if stream is not None:
+                stream.close()
+        inside = archive(stream.head)
+        if inside is not None and depth < DEPTH:
+            self.members(name, inside, opener, depth)
+        elif _is_binary(stream.head) and stream.head:
+            if named:
+                told = "not a text log: what is compressed in it is binary" if stream.kind else "not a text log: the file is binary"
+                self.errors.append(InputError(name, told))
+        else:
+            source = Source(name, lambda front, size: _stream(opener, name, front, size), aged, place(name))
+            if path is not None and stream.kind is None:
+                source = Source(name, lambda front, size: _read(path, front, size), aged, place(name))
+                source.file = path
+            self.sources.append(source)
+
+    def members(self, name: str, kind: str, opener: Opener, depth: int) -> None:
+        before, last = len(self.sources), False
+        try:
+            for member in members(kind, opener):
+                aged = None if member.mtime is None else datetime.fromtimestamp(max(member.mtime, 0))
+                count = len(self.sources)
+                self.look(f"{name}!{member.name}", member.open, aged, False, depth + 1, member.head or None)
+                last = len(self.sources) > count
+                if len(self.sources) - before > MOST_MEMBERS:
+                    raise DamagedError(f"refused: more than {MOST_MEMBERS:,} logs in one archive")
+        except DamagedError as error:
+            # Who reads the member that is cut is told so there.
+            if str(error).startswith("refused"):
+                del self.sources[before:]
+                last = False
+            if not last or isinstance(error, BehindError):
+                self.errors.append(InputError(name, str(error)))
+        else:
+            if len(self.sources) == before:
+                self.errors.append(InputError(name, "no text log in this archive"))
+
+
+class File:
+    """A file that is open until nobody reads it any more."""
+
+    def __init__(self, path: Path) -> None:
+        self.descriptor = os.open(path, os.O_RDONLY)
+
+    def read(self, size: int) -> bytes:
+        return os.read(self.descriptor, size)
+
+    def close(self) -> None:
+        descriptor, self.descriptor = self.descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    def __del__(self) -> None:
+        if hasattr(self, "descriptor"):
+            self.close()
+
+
+class _Joined:
+    """What was read of a descriptor already, and the rest."""
+
+    def __init__(self, front: bytes, descriptor: int) -> None:
+        self.front, self.descriptor = io.BytesIO(front), descriptor
+
+    def read(self, size: int) -> bytes:
+        return self.front.read(size) or os.read(self.descriptor, size)
+
+    def close(self) -> None:
+        self.front.close()
+
+
+# What a file is called after it was rotated: kubelet.log.1, messages-20171016, 0.log.20240101-120000; klog's own files.
+_ROTATED: Final = re.compile(
+    r"(?P<name>.+?)(?:[.-](?P<date>(?:19|20)\d{6}(?:-\d{6})?)|\.(?P<number>\d{1,4}))?(?:\.(?:gz|xz|zst|bz2))?"
+)
+_KLOG: Final = re.compile(r"(?P<name>.+\.log\.(?:INFO|WARNING|ERROR|FATAL))\.(?P<date>\d{8}-\d{6})\.\d+")
+_RESTART: Final = re.compile(r"(?P<name>.*/)(?P<number>\d+)\.log(?:\.(?P<date>\d{8}-\d{6}))?(?:\.gz)?")
+
+
+def family(path: str) -> tuple[str, tuple[int, str, int]]:
+    """What the files are called of which a path is one that was rotated, and its place among them: the oldest first."""
+    restart = _RESTART.fullmatch(path) if place(path).pod else None
+    if restart:
+        # A number a restart of the container; one that was rotated has a date.
+        return restart["name"], (int(restart["number"]), restart["date"] or "~", 0)
+    found = _KLOG.fullmatch(path) or _ROTATED.fullmatch(path)
+    if found is None:
+        return path, (0, "~", 0)
+    said = found.groupdict()
+    if said.get("number"):
+        return said["name"], (0, "~", -int(said["number"]))
+    return said["name"], (0, said.get("date") or "~", 0)
+
+
+def _in_order(sources: list[Source]) -> list[Source]:
+    """Files that were rotated behind one another, the oldest first, where the first of them stands."""
+    families: dict[str, list[Source]] = {}
+    for source in sources:
+        families.setdefault(family(source.path)[0], []).append(source)
+    return [source for one in families.values() for source in sorted(one, key=lambda source: family(source.path)[1])]
 
 
 def _matching(pattern: str) -> list[str]:
@@ -74,61 +277,47 @@ def _matching(pattern: str) -> list[str]:
     return sorted(glob.glob(pattern))
 
 
-def _files(path: Path) -> list[Source]:
-    if path.is_dir():
-        found = sorted(one for one in path.rglob("*") if one.is_file())
-        if not found:
-            raise InputError(str(path), "no file in this directory")
-        return [_file(one) for one in found]
-    return [_file(path)]
-
-
-def _file(path: Path) -> Source:
-    # The age of a file bounds the year of its lines; it is the file's, not the wall clock's.
-    aged = datetime.fromtimestamp(path.stat().st_mtime)  # local, as klog writes
-    return Source(str(path), lambda front, size: _read(path, front, size), aged)
-
-
 def _read(path: Path, front: Front, size: int) -> Iterator[bytes]:
-    name, done = str(path), 0
+    """A file as it is, and a pipe."""
+    name = str(path)
     try:
-        with open(path, "rb") as raw:
-            head = raw.peek(_PROBE)[:_PROBE]
-            kind = next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), None)
-            if kind is None:
-                if _is_binary(head):
-                    raise InputError(name, "not a text log: the file is binary")
-                if raw.seekable():
-                    raw.seek(0)
-                    os.lseek(raw.fileno(), 0, os.SEEK_SET)  # behind the buffer's back: it is not read from any more
-                    yield from _pieces(raw.fileno(), front, size)
-                else:
-                    yield from _chunks(raw.read1, front, size)
-                return
-            stream: Any = importlib.import_module(kind).open(raw)
-            first = stream.peek(_PROBE)[:_PROBE]
-            if _is_binary(first):
-                raise InputError(name, "not a text log: what is compressed in it is binary")
+        with open(path, "rb", buffering=0) as raw:
+            if raw.seekable():
+                yield from _pieces(raw.fileno(), front, size)
+            else:
+                yield from _stream(lambda: raw, name, front, size)
+    except OSError as error:
+        raise InputError(name, _reason(error), None) from None
+
+
+def _stream(opener: Opener, name: str, front: Front, size: int) -> Iterator[bytes]:
+    """What is opened, decompressed where it is compressed. What it gave before it breaks off is delivered."""
+    done = 0
+    try:
+        stream = Stream(opener())
+        try:
+            if _is_binary(stream.head):
+                raise InputError(name, "not a text log: the file is binary")
 
             def take(size: int) -> bytes:
                 nonlocal done
-                found: bytes = stream.read1(size)
+                found = stream.read(size)
                 done += len(found)
                 return found
 
             yield from _chunks(take, front, size)
+        finally:
+            stream.close()
     except InputError:
         raise
-    except (OSError, EOFError, ValueError) as error:
+    except (DamagedError, OSError, EOFError, ValueError) as error:
         raise InputError(name, _reason(error), done if done else None) from None
-    except Exception as error:  # lzma.LZMAError and zlib.error share no base class of their own
-        if type(error).__module__ not in ("zlib", "_lzma", "lzma"):
-            raise
-        raise InputError(name, f"damaged: {error}", done) from None
 
 
-def _standard_input(front: Front, size: int) -> Iterator[bytes]:
-    return _pieces(sys.stdin.fileno(), front, size)
+def _standard_input(front: Front, size: int, head: bytes) -> Iterator[bytes]:
+    if head:
+        yield front() + head
+    yield from _pieces(sys.stdin.fileno(), front, size)
 
 
 def _pieces(descriptor: int, front: Front, size: int) -> Iterator[bytes]:
@@ -165,12 +354,16 @@ def _chunks(take: Callable[[int], bytes], front: Front, size: int) -> Iterator[b
 
 
 def _is_binary(head: bytes) -> bool:
-    """Whether a tenth of the bytes are control characters that no terminal or log writes."""
+    """Whether a tenth of the bytes are control characters that no terminal or log writes. The journal's own form has lengths, and
+    no binary file begins as JSON does.
+    """
+    if head.startswith((b"__CURSOR=", b"__REALTIME_TIMESTAMP=", b"{")):
+        return False
     control = sum(1 for byte in head if (byte < 32 and byte not in (9, 10, 13, 27)) or byte == 127)
     return control * 10 > len(head)
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, EOFError):
-        return "cut off: the compressed data ends too early"
+    if isinstance(error, DamagedError):
+        return str(error)
     return (getattr(error, "strerror", None) or str(error) or type(error).__name__).lower()

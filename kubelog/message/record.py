@@ -25,6 +25,7 @@ from kubelog.ingest.block import (
 )  # fmt: skip
 from kubelog.ingest.calendar import local_text, micros, to_datetime
 from kubelog.ingest.clock import TABLE, TIME_SOURCES, YEAR_SOURCES, Clock
+from kubelog.ingest.place import NOWHERE, Place
 from kubelog.klog import values
 from kubelog.klog.values import PodRef
 from kubelog.message import signature
@@ -115,8 +116,11 @@ def plain(value: Any) -> Any:
 class RecordMaker:
     """Makes Records and Events of the rows of one input's Blocks."""
 
-    def __init__(self, table: Table, decoder: Decoder, clock: Clock, node: str | None, at: datetime | None) -> None:
-        self.table, self.decoder, self.clock, self.node, self.at = table, decoder, clock, node, at
+    def __init__(
+        self, table: Table, decoder: Decoder, clock: Clock, node: str | None, at: datetime | None, place: Place = NOWHERE
+    ) -> None:
+        self.table, self.decoder, self.clock, self.node, self.at = table, decoder, clock, node or place.node, at
+        self.place = place  # whose log it is, where the lines do not say
         # A Block, and node, unit and pid (or NONE) of its processes.
         self._known: tuple[Block | None, dict[int, tuple[str | None, str | None, int]]] = None, {}
 
@@ -144,7 +148,8 @@ class RecordMaker:
             self._known = known, texts = block, {}
         found = texts.get(process)
         if found is None:
-            found = texts[process] = block.node(line), block.unit(line), NONE if process < 0 else block.pid_of[process]
+            pid = NONE if process < 0 else block.pid_of[process]
+            found = texts[process] = block.node(line), block.unit(line) or self.place.unit, pid
         node, unit, pid = found
         node = node or self.node
         if pid == NONE:
@@ -174,7 +179,7 @@ class RecordMaker:
         """The event that a row's line was cut short; see `event`."""
         line, time, moment = block.first[row], block.time[row], block.since_year[row]
         us = time if time != NONE else None if moment == NONE else moment + shift
-        node, unit = block.node(line) or self.node, block.unit(line)
+        node, unit = block.node(line) or self.node, block.unit(line) or self.place.unit
         seen = Seen(
             self._shown(block, line, time), us, time != NONE, node, unit, block.pid(line), _SEVERITY_OF[block.head[line]],
             block.path, block.number_of(line), block.offset_of(line), heard(node),
@@ -215,7 +220,7 @@ class RecordMaker:
             time_source=TIME_SOURCES[source],
             year_source=YEAR_SOURCES[block.year_source[row]],
             node=event.seen.node if event else block.node(line) or self.node,
-            unit=block.unit(line),
+            unit=block.unit(line) or self.place.unit,
             pid=block.pid(line),
             severity=_severity(block, line),
             thread=None if block.thread[line] == NONE else block.thread[line],
@@ -228,10 +233,13 @@ class RecordMaker:
             reason=problem or REASONS[block.reason[row]],
             event=event,
             pairs=found,
-            pod=named.name if named else block.pod(line),
-            namespace=named.namespace if named else None,
-            pod_uid=named.uid if named else None,
-            container=self._text_of(found, "containerName") or _str(getattr(event, "container", None)) or block.container(line),
+            pod=named.name if named else block.pod(line) or self.place.pod,
+            namespace=named.namespace if named else self.place.namespace,
+            pod_uid=named.uid if named else self.place.pod_uid,
+            container=self._text_of(found, "containerName")
+            or _str(getattr(event, "container", None))
+            or block.container(line)
+            or self.place.container,
             origin=self._origin(block, row),
             raw=self._raw(block, row),
         )

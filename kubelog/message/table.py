@@ -156,6 +156,11 @@ class _Batch:
         self.names["source_file"] = self._values(block.files)
         self.leaf.no_node = self.names["node"].code(maker.node)
         self.leaf.read()
+        if maker.place.unit is not None:
+            units = self.out["unit"]
+            code = self.names["unit"].code(maker.place.unit)
+            for row in range(self.rows):
+                units[row] = code if units[row] < 0 else units[row]
         self.names["signature"] = _Names([text(value) for value in self.leaf.signature_texts()])
         self.out["verdict"] = block.verdict
         self.reasons = _Names(list(tables.reasons))
@@ -171,15 +176,19 @@ class _Batch:
 
     def _name_containers(self) -> None:
         """Pods and containers that transports name, where the text names none."""
-        block = self.block
+        block, place = self.block, self.maker.place
         seen = set(memoryview(block.envelope)[: block.lines].tobytes())
-        if not seen.intersection(NAMES_CONTAINER):
+        if place.pod is None and place.container is None and not seen.intersection(NAMES_CONTAINER):
             return
+        named = self.leaf.bits["pod"]
         for row in range(self.rows):
             line = block.first[row]
-            if block.envelope[line] in NAMES_CONTAINER:
-                self._fill(row, "pod", block.pod(line))
-                self._fill(row, "container", block.container(line))
+            by_text = named[row >> 3] & (1 << (row & 7))
+            self._fill(row, "pod", block.pod(line) or place.pod)
+            self._fill(row, "container", block.container(line) or place.container)
+            if not by_text:
+                self._fill(row, "namespace", place.namespace)
+                self._fill(row, "pod_uid", place.pod_uid)
 
     def _fill(self, row: int, name: str, value: str | None) -> None:
         """Give a cell this text where it has none."""

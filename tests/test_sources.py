@@ -1,0 +1,280 @@
+"""Files, archives and pipes: what is found by looking, in order, once; what is damaged is told, and the rest delivered."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import os
+import random
+import resource
+import subprocess
+import sys
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import kubelog
+from kubelog.errors import InputError
+from kubelog.ingest.place import Place, place
+from kubelog.ingest.sources import expand, family
+
+LINES = [
+    f"I1016 09:50:{i % 60:02}.{i:06}   17144 kubelet.go:{1000 + i % 977}] message {i} of the kubelet {i * i % 7919}\n".encode()
+    for i in range(400)
+]
+LOG = b"".join(LINES)
+
+
+def zstd(data: bytes) -> bytes:
+    zstandard = pytest.importorskip("zstandard")
+    made: bytes = zstandard.ZstdCompressor(write_checksum=True).compress(data)
+    return made
+
+
+COMPRESSED: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": lambda data: gzip.compress(data, mtime=0), "xz": lzma.compress, "bzip2": bz2.compress, "zstd": zstd,
+}  # fmt: skip
+
+
+def tar(members: dict[str, bytes]) -> bytes:
+    target = io.BytesIO()
+    with tarfile.open(fileobj=target, mode="w") as made:
+        for name, data in members.items():
+            info = tarfile.TarInfo(name)
+            info.size, info.mtime = len(data), 1508147455
+            made.addfile(info, io.BytesIO(data))
+    return target.getvalue()
+
+
+def zip_(members: dict[str, bytes]) -> bytes:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as made:
+        for name, data in members.items():
+            made.writestr(name, data)
+    return target.getvalue()
+
+
+def read(path: Path) -> tuple[dict[str, bytes], list[InputError]]:
+    """What each source of a file holds, and all errors."""
+    sources, errors = expand([path])
+    found: dict[str, bytes] = {}
+    for source in sources:
+        pieces = []
+        try:
+            for piece in source.read():
+                pieces.append(piece)
+        except InputError as error:
+            errors.append(error)
+        found[source.path.removeprefix(str(path))] = b"".join(pieces)
+    return found, errors
+
+
+@pytest.mark.parametrize("kind", COMPRESSED)
+def test_a_compressed_log_is_read_also_in_several_parts(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.log"  # its name says nothing
+    path.write_bytes(COMPRESSED[kind](LOG[:5000]) + COMPRESSED[kind](LOG[5000:]) + (b"\0" * 512 if kind != "zstd" else b""))
+    assert read(path) == ({"": LOG}, [])
+
+
+@pytest.mark.parametrize("kind", COMPRESSED)
+def test_what_follows_compressed_data_is_told_behind_it(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.gz"
+    path.write_bytes(COMPRESSED[kind](LOG) + b"something else that is no such data")
+    found, [error] = read(path)
+    assert found == {"": LOG}
+    assert error.path == str(path)
+
+
+MEMBERS = {"nodes/n-1/kubelet.log": LOG, "nodes/n-2/kubelet.log.1.gz": gzip.compress(LOG), "../../etc/passwd": b"root:x:0\n"}
+
+
+@pytest.mark.parametrize("outer", [None, *COMPRESSED])
+@pytest.mark.parametrize("make", [tar, zip_])
+def test_the_members_of_an_archive_are_inputs(make: Callable[[dict[str, bytes]], bytes], outer: str | None, tmp_path: Path) -> None:
+    data = make(MEMBERS | {"core": bytes(5000), "inner.tar.gz": gzip.compress(tar({"kubelet.log": LOG}))})
+    path = tmp_path / "a"
+    path.write_bytes(COMPRESSED[outer](data) if outer else data)
+    found, errors = read(path)
+    assert not errors
+    assert found == {
+        "!nodes/n-1/kubelet.log": LOG, "!nodes/n-2/kubelet.log.1.gz": LOG, "!../../etc/passwd": b"root:x:0\n",
+        "!inner.tar.gz!kubelet.log": LOG,
+    }  # fmt: skip
+    assert sorted(tmp_path.iterdir()) == [path]
+
+
+def test_links_and_devices_of_an_archive_are_no_inputs(tmp_path: Path) -> None:
+    target = io.BytesIO()
+    with tarfile.open(fileobj=target, mode="w") as made:
+        for type_ in (tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE, tarfile.DIRTYPE):
+            info = tarfile.TarInfo(f"member-{type_!r}")
+            info.type, info.linkname = type_, "/etc/passwd"
+            made.addfile(info)
+        info = tarfile.TarInfo("kubelet.log")
+        info.size = len(LOG)
+        made.addfile(info, io.BytesIO(LOG))
+    (tmp_path / "a.tar").write_bytes(target.getvalue())
+    assert read(tmp_path / "a.tar") == ({"!kubelet.log": LOG}, [])
+
+
+@pytest.mark.parametrize("name", ["gzip", "xz", "bzip2", "zstd", "tar", "tar.gz", "zip"])
+def test_of_what_is_cut_or_damaged_the_good_part_is_delivered_and_one_error_told(name: str, tmp_path: Path) -> None:
+    make = {"tar": tar, "zip": zip_}.get(name)
+    if make:
+        whole = make({"a.log": LOG[:9000], "b.log": LOG[9000:]})
+    elif name == "tar.gz":
+        whole = gzip.compress(tar({"a.log": LOG[:9000], "b.log": LOG[9000:]}), mtime=0)
+    else:
+        whole = COMPRESSED[name](LOG)
+    originals = {"": LOG, "!a.log": LOG[:9000], "!b.log": LOG[9000:]}
+    path, draw = tmp_path / "a", random.Random(name)
+    for number in range(150):
+        if number % 2:
+            data = whole[: draw.randrange(1, len(whole))]
+        else:
+            at = draw.randrange(len(whole))
+            data = whole[:at] + bytes([whole[at] ^ draw.randrange(1, 256)]) + whole[at + 1 :]
+        path.write_bytes(data)
+        found, errors = read(path)
+        told = {}
+        for error in errors:
+            assert error.path not in told, errors
+            told[error.path] = error
+            assert "Traceback" not in str(error)
+        for member, got in found.items():
+            if number % 2 and member in originals:
+                # Of what is cut each part is the beginning of what it was.
+                assert originals[member].startswith(got), (number, member)
+        if number % 2 and name not in ("zip", "tar") and len(data) > 40:
+            assert errors, number
+        assert sorted(tmp_path.iterdir()) == [path]
+
+
+def test_files_that_were_rotated_come_oldest_first(tmp_path: Path) -> None:
+    for name in (
+        "kubelet.log",
+        "kubelet.log.1",
+        "kubelet.log.10.gz",
+        "kubelet.log.2",
+        "messages",
+        "messages-20171016",
+        "other.log",
+    ):
+        (tmp_path / name).write_bytes(gzip.compress(LOG) if name.endswith("gz") else LOG)
+    sources, errors = expand([tmp_path])
+    assert not errors
+    assert [Path(source.path).name for source in sources] == [
+        "kubelet.log.10.gz", "kubelet.log.2", "kubelet.log.1", "kubelet.log", "messages-20171016", "messages", "other.log",
+    ]  # fmt: skip
+    assert family("/x/kubelet.n1.root.log.INFO.20171016-095054.17144")[0] == "/x/kubelet.n1.root.log.INFO"
+
+
+def test_the_same_file_is_read_once(tmp_path: Path) -> None:
+    path = tmp_path / "kubelet.log"
+    path.write_bytes(LOG)
+    (tmp_path / "link.log").symlink_to(path)
+    os.link(path, tmp_path / "hard.log")
+    assert len(list(kubelog.read(path, tmp_path, f"{tmp_path}/*.log", tmp_path / "link.log"))) == len(LINES)
+
+
+def test_binary_files_of_a_directory_are_left_out_and_told_where_they_are_named(tmp_path: Path) -> None:
+    (tmp_path / "core").write_bytes(bytes(9000))
+    (tmp_path / "kubelet.log").write_bytes(LOG)
+    assert [Path(source.path).name for source in expand([tmp_path])[0]] == ["kubelet.log"]
+    [error] = expand([tmp_path / "core"])[1]
+    assert "binary" in str(error)
+
+
+PLACES = {
+    "/var/log/pods/kube-system_kube-apiserver-cp-1_0f1e2d3c4b5a69788796a5b4c3d2e1f0/kube-apiserver/3.log": Place(
+        "cp-1", "kube-apiserver", "kube-system", "kube-apiserver-cp-1", "0f1e2d3c4b5a69788796a5b4c3d2e1f0", "kube-apiserver"
+    ),
+    f"/var/log/containers/web-7d4b9c6f5-x2x4z_default_app-{'0a' * 32}.log": Place(
+        None, "app", "default", "web-7d4b9c6f5-x2x4z", None, "app"
+    ),
+    "must-gather/quay-io/namespaces/openshift-etcd/pods/etcd-m-0/etcd/etcd/logs/current.log": Place(
+        None, "etcd", "openshift-etcd", "etcd-m-0", None, "etcd"
+    ),
+    "a.tar.gz!nodes/n-7/kubelet.log": Place("n-7", "kubelet"),
+    "logs/node-3/kubelet.log.1.gz": Place("node-3", "kubelet"),
+    "dump/kube-system/kube-proxy-4xk2p/logs.txt": Place(None, None, "kube-system", "kube-proxy-4xk2p"),
+    "/var/log/kubelet.n1.root.log.INFO.20171016-095054.17144": Place("n1", "kubelet"),
+    "/var/log/messages": Place(),
+    "notes.txt": Place(),
+}
+
+
+@pytest.mark.parametrize("path", PLACES)
+def test_a_path_says_whose_log_it_is(path: str) -> None:
+    assert place(path) == PLACES[path]
+
+
+def test_what_a_path_says_is_in_records_and_tables(tmp_path: Path) -> None:
+    path = tmp_path / "a.tar.gz"
+    name = "pods/kube-system_kube-apiserver-cp-1_0f1e2d3c4b5a69788796a5b4c3d2e1f0/kube-apiserver/0.log"
+    line = b"2024-02-29T12:00:00.250000789Z stderr F I0229 12:00:00.250000       1 server.go:1] started\n"
+    path.write_bytes(gzip.compress(tar({name: line})))
+    log = kubelog.read(path)
+    [record] = log
+    assert (record.node, record.unit, record.pod, record.container) == (
+        "cp-1",
+        "kube-apiserver",
+        "kube-apiserver-cp-1",
+        "kube-apiserver",
+    )
+    row = log.to_arrow().to_pylist()[0]
+    assert {name: row[name] for name in ("node", "unit", "pod", "container", "namespace", "pod_uid")} == {
+        name: getattr(record, name) for name in ("node", "unit", "pod", "container", "namespace", "pod_uid")
+    }
+
+
+BOMB = """
+import sys
+from kubelog.ingest.sources import expand
+from kubelog.errors import InputError
+size = 0
+sources, errors = expand([sys.argv[1]])
+for source in sources:
+    try:
+        for piece in source.read():
+            size += len(piece)
+    except InputError as error:
+        errors.append(error)
+used = next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("RssAnon"))
+print(size, used, [str(error) for error in errors])
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the memory of a process is read from /proc")
+@pytest.mark.parametrize("kind", ["gzip", "xz", "bzip2", "zstd"])
+def test_a_bomb_takes_no_more_memory_than_a_log(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "bomb"
+    with path.open("wb") as target:
+        part = COMPRESSED[kind](bytes(b"0" * (1 << 20)) * 64)
+        for _ in range(4):
+            target.write(part)
+    done = subprocess.run([sys.executable, "-c", BOMB, str(path)], capture_output=True, text=True, check=True)
+    size, used, _ = done.stdout.split(" ", 2)
+    assert int(size) == 256 << 20
+    assert int(used) < 80 << 10  # KiB
+
+
+def test_a_window_that_is_too_large_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.xz"
+    path.write_bytes(lzma.compress(LOG, filters=[{"id": lzma.FILTER_LZMA2, "dict_size": 1 << 29, "preset": 0}]))
+    found, [error] = read(path)
+    assert found == {"": b""}
+    assert "more than 128 MiB" in str(error)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def test_an_archive_comes_by_a_pipe_too(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "kubelog", "parse", "-o", "jsonl", "--year", "2017", "-"]
+    for data in (LOG, gzip.compress(LOG), gzip.compress(tar({"kubelet.log": LOG})), zip_({"kubelet.log": LOG})):
+        done = subprocess.run(command, input=data, capture_output=True, check=True)
+        assert done.stdout.count(b"\n") == len(LINES)
