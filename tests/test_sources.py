@@ -133,7 +133,7 @@ def test_of_what_is_cut_or_damaged_the_good_part_is_delivered_and_one_error_told
         whole = COMPRESSED[name](LOG)
     originals = {"": LOG, "!a.log": LOG[:9000], "!b.log": LOG[9000:]}
     path, draw = tmp_path / "a", random.Random(name)
-    for number in range(150):
+    for number in range(600):
         if number % 2:
             data = whole[: draw.randrange(1, len(whole))]
         else:

@@ -65,8 +65,7 @@ class Stream:
             said, self.front = self.front[:size], self.front[size:]
             return said
         if self.failed is not None:
-            failed, self.failed = self.failed, None
-            raise failed
+            raise self.failed
         found: bytes = self.inner.read(size)
         return found
 
@@ -99,9 +98,7 @@ def _full(stream: Any, size: int) -> bytes:
             piece = stream.read(size)
         except DamagedError:
             if pieces:
-                stream.ended = False  # told when it is asked again
-                pieces.append(b"")
-                break
+                break  # told when it is asked again
             raise
         if not piece:
             break
@@ -168,7 +165,6 @@ class _Part:
             self.stream = self.shared.at(self.place)
         found: bytes = self.stream.read(min(size, self.left))
         if not found:
-            self.left = 0
             raise DamagedError("cut off: the archive ends too early")
         self.left -= len(found)
         self.place += len(found)
@@ -208,10 +204,14 @@ class _Inflated:
 
 
 class _Counted:
-    """A stream that knows how far it was read."""
+    """A stream that knows how far it was read, and where the last member ends that was told."""
 
     def __init__(self, stream: Any) -> None:
-        self.stream, self.place = stream, 0
+        self.stream, self.place, self.told = stream, 0, 0
+
+    def error(self, text: str) -> DamagedError:
+        """What is wrong here: whoever reads the last member finds it too, if that is not whole."""
+        return (BehindError if self.place >= self.told else DamagedError)(text)
 
     def read(self, size: int = -1) -> bytes:
         found = _full(self.stream, size)
@@ -228,10 +228,10 @@ def _tar(shared: _Shared) -> Iterator[Member]:
             while True:
                 try:
                     info = tar.next()
-                except DamagedError:
-                    raise
+                except DamagedError as error:
+                    raise counted.error(str(error)) from None
                 except (tarfile.TarError, EOFError, OSError, ValueError) as error:
-                    raise DamagedError(f"damaged: {str(error).lower()}") from None
+                    raise counted.error(f"damaged: {str(error).lower()}") from None
                 if info is None:
                     _drain(counted)
                     break
@@ -239,9 +239,10 @@ def _tar(shared: _Shared) -> Iterator[Member]:
                 if info.isreg() and info.size and not info.sparse:
                     file = tar.extractfile(info)
                     assert file is not None
+                    counted.told = info.offset_data + info.size
                     yield Member(info.name, _opener(shared, info.offset_data, info.size), float(info.mtime), _head(file))
     except (tarfile.TarError, EOFError) as error:
-        raise DamagedError(f"damaged: {str(error).lower()}") from None
+        raise counted.error(f"damaged: {str(error).lower()}") from None
     finally:
         counted.stream.close()
 
@@ -275,16 +276,19 @@ def _zip(shared: _Shared) -> Iterator[Member]:
             place = counted.place
             text = name.decode("utf-8" if flags & 0x800 else "cp437", "replace")
             if flags & 1 or method not in (0, 8):
-                raise DamagedError(f"{text} is {'encrypted' if flags & 1 else 'compressed in a way that is not read'}")
+                raise counted.error(f"{text} is {'encrypted' if flags & 1 else 'compressed in a way that is not read'}")
             if flags & 8 and not size:
                 if method == 0:
-                    raise DamagedError(f"{text} does not say how long it is")
+                    raise counted.error(f"{text} does not say how long it is")
                 # What is cut off has no end either: until then it can be read.
+                counted.told = _UNKNOWN
                 yield Member(text, _opener(shared, place, _UNKNOWN, True), None, b"")
                 _length(counted)
+                counted.told = 0
                 continue
             front = counted.read(min(size, PROBE))
             if not text.endswith("/"):
+                counted.told = place + size
                 head = _inflated(front) if method == 8 else front
                 yield Member(text, _opener(shared, place, size, method == 8), None, head)
             while counted.place < place + size:

@@ -38,19 +38,22 @@ class Decompressed:
         self.raw, self.kind, self.make = raw, kind, make
         self.held = b""
         self.ended = False
+        self.failed: DamagedError | None = None  # said again to whoever asks again
         self.decoder = make()
 
     def read(self, size: int) -> bytes:
         """Up to `size` bytes, fewer before the end; b"" there. Raises DamagedError."""
         while not self.ended:
+            if self.failed is not None:
+                raise self.failed
             try:
                 found: bytes = self._next(size)
-            except DamagedError:
-                self.ended = True
+            except DamagedError as error:
+                self.failed = error
                 raise
             except Exception as error:  # the libraries' errors share no base class of their own
-                self.ended = True
-                raise DamagedError(_reason(error)) from None
+                self.failed = DamagedError(_reason(error))
+                raise self.failed from None
             if found:
                 return found
         return b""
@@ -114,22 +117,23 @@ class _Zstandard:
         self.reader = zstandard.ZstdDecompressor(max_window_size=_LIMIT).stream_reader(
             _Tee(raw, self.frames), read_across_frames=True
         )
-        self.ended = False
+        self.failed: DamagedError | None = None
 
     def read(self, size: int) -> bytes:
-        if self.ended:
-            return b""
+        if self.failed is not None:
+            raise self.failed
+        found = b""
         try:
-            found: bytes = self.reader.read(size)
+            found = self.reader.read(size)
         except Exception as error:
-            self.ended = True
-            raise DamagedError(_reason(error)) from None
-        if not found:
-            self.ended = True
+            self.failed = DamagedError(_reason(error))
+        if not found and self.failed is None:
             if self.frames.foreign:
-                raise DamagedError("damaged: something else follows the compressed data")
-            if not self.frames.whole:
-                raise DamagedError("cut off: the compressed data ends too early")
+                self.failed = DamagedError("damaged: something else follows the compressed data")
+            elif not self.frames.whole:
+                self.failed = DamagedError("cut off: the compressed data ends too early")
+        if self.failed is not None:
+            raise self.failed
         return found
 
     def close(self) -> None:
