@@ -396,7 +396,7 @@ _FUSED = re.compile(r"[IWEF][0-9]{4} [0-9:]{8}\.[0-9]{6}[ \t]")
 _ESCAPED = re.compile("#01[12]")
 # What a line without an envelope begins with that has something in front, or is no line: colours, a record separator, marks of
 # comments, quotes, lists and boxes, numbers; an entry of the journal.
-_PASTED = r"[\x1b\x1e#*+,./0-9>|\xe2\xef-]|__|data: \{"
+_PASTED = r"[\x1b\x1e#*+,./0-9>|\xe2\xef-]|__|data: \{|\{\Z"
 _ZONE = re.compile(r"([+-])(\d\d):?(\d\d)?\Z", re.ASCII)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import bz2
+import functools
 import gzip
+import http.server
 import io
 import lzma
 import os
@@ -12,6 +14,7 @@ import resource
 import subprocess
 import sys
 import tarfile
+import threading
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -271,6 +274,23 @@ def test_a_window_that_is_too_large_is_refused(tmp_path: Path) -> None:
     assert found == {"": b""}
     assert "more than 128 MiB" in str(error)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def test_a_url_is_an_input(tmp_path: Path) -> None:
+    pytest.importorskip("aiohttp")
+    (tmp_path / "a.tar.gz").write_bytes(gzip.compress(tar({"kubelet.log": LOG})))
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            url = f"http://127.0.0.1:{server.server_port}"
+            sources, errors = expand([f"{url}/a.tar.gz", f"{url}/none"])
+            assert [(source.path, b"".join(source.read())) for source in sources] == [(f"{url}/a.tar.gz!kubelet.log", LOG)]
+            assert [str(error) for error in errors] == [f"{url}/none: not found"]
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def test_an_archive_comes_by_a_pipe_too(tmp_path: Path) -> None:

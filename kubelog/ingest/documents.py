@@ -93,7 +93,7 @@ def said(fields: Fields) -> bytes | None:
     """What an object says that a program logged, as a line; None where it is none that is known."""
     version = fields.get("apiVersion")
     if fields.get("kind") == "Event" and isinstance(version, str):
-        return _audit(fields) if version.startswith("audit.k8s.io/") else None
+        return _audit(fields) if version.startswith("audit.k8s.io/") else event(fields)
     message = fields.get("msg", fields.get("message"))
     if "level" in fields and isinstance(message, str):
         return _logfmt(fields, message)
@@ -154,6 +154,44 @@ def _audit(fields: Fields) -> bytes | None:
         said[name] = fields.get(name)
     text = msgspec.json.encode({name: value for name, value in said.items() if value is not None})
     return text.replace(b'{"ts":0,', b'{"ts":%d.%03d,' % divmod(end, 1000), 1)
+
+
+def items(fields: Fields) -> list[Fields]:
+    """The events of a list of them."""
+    found = fields.get("items")
+    if fields.get("kind") not in ("List", "EventList") or not isinstance(found, list):
+        return []
+    return [one for one in found if isinstance(one, dict) and one.get("kind", "Event") == "Event"]
+
+
+def event(fields: Fields) -> bytes | None:
+    """An event of `kubectl get events -o json`, as a row of the table that kubectl printed with times."""
+    about, source, data = (fields.get(name) for name in ("involvedObject", "source", "metadata"))
+    about = fields.get("regarding") if not isinstance(about, dict) else about
+    reason, kind = fields.get("reason"), fields.get("type")
+    last = (
+        _micros(fields.get("lastTimestamp")) or _micros(fields.get("deprecatedLastTimestamp")) or _micros(fields.get("eventTime"))
+    )
+    if last is None and isinstance(data, dict):
+        last = _micros(data.get("creationTimestamp"))
+    if not isinstance(about, dict) or not isinstance(reason, str) or not isinstance(kind, str) or last is None:
+        return None
+    first = _micros(fields.get("firstTimestamp")) or _micros(fields.get("deprecatedFirstTimestamp")) or last
+    count = fields.get("count", fields.get("deprecatedCount")) or 1
+    source = source if isinstance(source, dict) else {"component": fields.get("reportingComponent")}
+    component, host = source.get("component") or fields.get("reportingComponent") or "-", source.get("host")
+    columns = [
+        about.get("namespace"), _go_time(first), _go_time(last), count,
+        about.get("name"), about.get("kind"), about.get("fieldPath"),
+        kind, reason, f"{component}, {host}" if host else component, fields.get("message") or fields.get("note") or "-",
+    ]  # fmt: skip
+    if not about.get("name") or not about.get("kind"):
+        return None
+    return "  ".join(" ".join(str(one).split()) for one in columns if one).encode("utf-8", "replace")
+
+
+def _go_time(us: int) -> str:
+    return f"{datetime.fromtimestamp(us // 1_000_000, UTC):%Y-%m-%d %H:%M:%S} +0000 UTC"
 
 
 def _micros(time: Any) -> int | None:

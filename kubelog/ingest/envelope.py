@@ -173,6 +173,8 @@ class EnvelopeReader:
             return p + 1 < e and self.b[p + 1] == 95
         if c == 100:
             return ops.starts(self.b, p, e, self.words, 50, 7)
+        if c == 123:
+            return p + 1 == e  # an object over several lines
         # Colours, a record separator, marks of comments, quotes, lists and boxes, numbers.
         return c == 27 or c == 30 or c == 35 or 42 <= c <= 57 or c == 62 or c == 124 or c == 226 or c == 239
 

@@ -132,6 +132,8 @@ class _Expansion:
             self.look(name, lambda: fsspec.open(name, "rb").open(), None, True)
         except ImportError as error:
             self.errors.append(InputError(name, f"{str(error).splitlines()[0].lower()}: pip install 'kubelog[remote]'"))
+        except FileNotFoundError:
+            self.errors.append(InputError(name, "not found"))
         except Exception as error:  # each protocol has errors of its own
             self.errors.append(InputError(name, _reason(error)))
 

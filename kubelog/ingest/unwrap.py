@@ -150,7 +150,7 @@ class Unwrapper:
             start = text.lstrip()
             if start[:1] == b"{" and len(start) > 1 and start.rstrip()[-1:] == b"}":
                 return self._object(line, start)
-            if start.rstrip() == b"{":
+            if start.rstrip() in (b"{", b"[{"):
                 return self._pretty(line, text)
             if start[:2] == b"\x1e{" or start[:7] == b"data: {":
                 return self._object(line, start[1:] if start[:1] == b"\x1e" else start[6:])
@@ -194,8 +194,8 @@ class Unwrapper:
             mark = [b"-- Boot " + boot + b" --"] if before and boot and boot != before else []
             lines = documents.journal(fields)
             return [*mark, *(self._texts(lines[0]) + lines[1:] if lines else [b""])]
-        said = documents.said(fields)
-        return [] if said is None else [said]
+        found = [documents.said(fields), *map(documents.event, documents.items(fields))]
+        return [one for one in found if one is not None]
 
     def _texts(self, line: bytes) -> list[bytes]:
         """A line whose text may be an object that a program logged."""

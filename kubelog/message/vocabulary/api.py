@@ -123,6 +123,28 @@ class AnonymousDenied(Event, frozen=True, gc=False, kw_only=True):
         return {**fields, "resource": found[1] or found[2]} if found else fields
 
 
+class HttpRequest(Event, frozen=True, gc=False, kw_only=True):
+    """A request that an API server answered: its own line about it, or an entry of the audit log."""
+
+    verb: str | None = None
+    uri: str | None = None
+    code: int | None = None
+    latency_s: float | None = None
+    user_agent: str | None = None
+    source_ip: str | None = None
+
+    derived = frozenset(("source_ip",))
+
+    @classmethod
+    def derive(cls, holes: dict[str, Any]) -> dict[str, Any]:
+        ip = holes.get("source_ip")
+        if ip is None:
+            return holes
+        # `10.0.0.1:51234`, `[::1]:51234`; the audit log says no port.
+        found = re.fullmatch(r"\[([^\]]+)\]:\d+|([^:]+):\d+", ip, re.ASCII)
+        return {**holes, "source_ip": found[1] or found[2]} if found else holes
+
+
 class AuthenticationFailed(Event, frozen=True, gc=False, kw_only=True):
     """The API server does not know who made a request."""
 
