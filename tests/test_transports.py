@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+import random
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import accumulate, pairwise
@@ -17,6 +18,8 @@ from hypothesis import strategies as st
 
 import kubelog
 from kubelog import Record
+from kubelog.ingest.sources import Source
+from kubelog.pipeline import Log
 from tests import journals, transports
 from tests.journals import LANGUAGES
 from tests.said import LONG, MEDIUM, RECORDS, SHANGHAI, YEAR, Said, klog, local
@@ -289,3 +292,22 @@ def test_any_text_comes_back_whole(name: str, data: st.DataObject, folder: Path)
     found = list(kubelog.read(path, year=YEAR))
     assert [record.message for record in found] == [one.body for one in records]
     assert [record.time for record in found] == [one.at if zoned else local(one.at, "UTC") for one in records]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_where_a_file_is_cut_does_not_matter_and_each_byte_is_in_one_record(mode: str, tmp_path: Path) -> None:
+    source = journals.made(tmp_path / "a.journal", journals.export(list(RECORDS), "UTC"))
+    data, engine, draw = journals.journalctl(source, mode), kubelog.load_grammar(), random.Random(mode)
+
+    def read(pieces: Sequence[bytes]) -> list[dict[str, Any]]:
+        return [record.to_dict(raw=True) for record in Log([Source.of("-", pieces)], engine, year=YEAR)]
+
+    whole = read([data])
+    end = 0
+    for at, size in sorted(tuple(span) for record in whole for span in record["origin"]["spans"]):
+        assert at == end
+        end = at + size
+    assert end == len(data)
+    for many in (1, 3, 20, 200):
+        cuts = sorted(draw.sample(range(1, len(data)), many))
+        assert read([data[at:end] for at, end in zip([0, *cuts], [*cuts, len(data)], strict=True)]) == whole
