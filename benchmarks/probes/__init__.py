@@ -16,7 +16,7 @@ from typing import Any
 from benchmarks.messages import HERE
 
 ROOT = HERE.parent
-NAMES = ("start", "grammar", "cold", "size", "frames", "threads", "memory", "bounded", "tail", "timeline")
+NAMES = ("start", "grammar", "cold", "size", "frames", "threads", "memory", "bounded", "tail", "timeline", "wrapping")
 # How every kubelog that a probe starts is called.
 KUBELOG = (sys.executable, "-m", "kubelog")
 

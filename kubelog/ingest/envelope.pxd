@@ -37,7 +37,7 @@ cdef class EnvelopeReader:
     cdef _bind(self, object block)
     @cython.locals(p=Py_ssize_t, e=Py_ssize_t, q=Py_ssize_t, text=Py_ssize_t)
     cdef Py_ssize_t _read(self, Py_ssize_t line) except -1 nogil
-    @cython.locals(start=Py_ssize_t, q=Py_ssize_t, d=Py_ssize_t, text=Py_ssize_t, month=Py_ssize_t)
+    @cython.locals(c=cython.int, start=Py_ssize_t, q=Py_ssize_t, d=Py_ssize_t, text=Py_ssize_t, month=Py_ssize_t)
     cdef Py_ssize_t _envelope(self, Py_ssize_t p, Py_ssize_t e, Py_ssize_t line) except -3 nogil
     @cython.locals(c=cython.int)
     cdef bint _pasted(self, Py_ssize_t p, Py_ssize_t e) except -1 nogil

@@ -115,6 +115,10 @@ class EnvelopeReader:
 
     def _envelope(self, p: int, e: int, line: int) -> int:
         """Read the envelope at p, if there is one: its number is left in `found`. Where the text behind it begins, or _FULL."""
+        c = self.b[p]
+        if 69 <= c <= 87 and e - p > 8 and self.b[p + 5] == 32 and self.b[p + 8] == 58 and ops.digits(self.b, p + 1, e, 4) == p + 5:
+            if c == 69 or c == 70 or c == 73 or c == 87:
+                return -1  # a klog header: `I1016 09:` begins no envelope
         start = p
         if self.b[p] == 60:
             d = ops.digits(self.b, p + 1, e, 3)
@@ -124,7 +128,9 @@ class EnvelopeReader:
                 p = d + 1
                 if p == e:
                     return -1
-        q = self._stamp(p, e)
+        q = -1
+        if e - p < 19 or self.b[p + 4] != 45 or self.b[p + 13] != 58 or (self.b[p + 10] != 84 and self.b[p + 10] != 32):
+            q = self._stamp(p, e)  # no month begins as a date with its year does
         if q >= 0:
             text = self._known(q, e)
             if text < 0:
@@ -157,8 +163,6 @@ class EnvelopeReader:
         text = self._program(p, e, True)
         if text >= 0:
             return self._found(IDENTIFIER, text, line)
-        if p + 5 < e and self.b[p + 5] == 32 and ops.digits(self.b, p + 1, e, 4) == p + 5:
-            return -1  # a klog header, most likely; none of those below
         text = self._compose(p, e, line)
         if text == -1:
             text = self._stern(p, e, line)
