@@ -15,6 +15,8 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from msgspec.structs import replace
+
 from kubelog.engines import Engine, engine
 from kubelog.errors import InputError, UsageError
 from kubelog.feed import Feed
@@ -27,7 +29,7 @@ from kubelog.ingest.sources import CHUNK, Source, expand, family
 from kubelog.message.coverage import Coverage
 from kubelog.message.filter import Filter
 from kubelog.message.record import Record, RecordMaker
-from kubelog.message.vocabulary import Event, Heard
+from kubelog.message.vocabulary import Event
 from kubelog.reader import Reader
 from kubelog.timeline.changes import Timeline
 from kubelog.workers import cores, ordered
@@ -40,12 +42,14 @@ if TYPE_CHECKING:
     from kubelog.message.event_table import EventTables
     from kubelog.message.table import Tables
     from kubelog.timeline import Change
+    from kubelog.timeline.merge import Fed
 
 
 T = TypeVar("T")
 # How far an input is looked at for the nodes that it names.
 _BEGINNING = 1 << 18
-# Inputs that are merged are read in pieces of at least this size.
+# So many inputs that are merged are read side by side, in pieces of at least this size.
+_BESIDE = 24
 _LEAST = 1 << 16
 
 
@@ -258,7 +262,7 @@ class Log:
                 yield from correlator.advance(*item)
         yield from correlator.flush()
 
-    def _inputs(self) -> list[Iterator[Event | tuple[str | None, Heard]]]:
+    def _inputs(self) -> list[Iterator[Fed]]:
         """The events of each input. Of several, one that names no node is of the node that the others name, if that is one."""
         if len(self.sources) == 1:
             source = self.sources[0]
@@ -267,16 +271,20 @@ class Log:
         families: dict[str, list[Source]] = {}
         for source in self.sources:
             families.setdefault(family(source.path)[0], []).append(source)
-        for source in self.sources:
-            # All of them are read side by side.
-            source.size = max(_LEAST, CHUNK // len(families))
-        starts = [self._start(one) for one in families.values()]
+        beside = [one for one in families.values() if all(source.apart for source in one)][:_BESIDE]
+        for source in chain.from_iterable(beside):
+            source.size = max(_LEAST, CHUNK // len(beside))
+        # What cannot be read side by side is read before: only its events are kept.
+        starts = [self._start(one, one in beside) for one in families.values()]
         named = {node for nodes, _ in starts for node in nodes}
         only = next(iter(named)) if len(named) == 1 else None
-        return [self._events_of(blocks, self.node or only or next(iter(nodes), None)) for nodes, blocks in starts]
+        return [events(self.node or only or next(iter(nodes), None)) for nodes, events in starts]
 
-    def _start(self, sources: list[Source]) -> tuple[list[str], Iterator[tuple[Block, RecordMaker]]]:
-        """The nodes that an input's path or beginning names, in order, and all its Blocks."""
+    def _start(self, sources: list[Source], beside: bool) -> tuple[list[str], Callable[[str | None], Iterator[Fed]]]:
+        """The nodes that an input's path or beginning names, in order; and its events, given the node of lines that name none.
+
+        Those of an input that is not read `beside` others are read at once: it is gone when these are.
+        """
         blocks = chain.from_iterable(map(self.blocks_of, sources))
         kept: list[tuple[Block, RecordMaker]] = []
         nodes: dict[str, None] = {} if sources[0].place.node is None else {sources[0].place.node: None}
@@ -292,11 +300,13 @@ class Log:
                     nodes[node] = None
             if block.offset + len(block.data) >= _BEGINNING:
                 break
-        return list(nodes), chain(kept, blocks)
+        if beside:
+            return list(nodes), lambda node: self._events_of(chain(kept, blocks), node)
+        first = self.node or next(iter(nodes), None)
+        events = list(self._events_of(chain(kept, blocks), first))
+        return list(nodes), lambda node: (one if first else _of(one, node) for one in events)
 
-    def _events_of(
-        self, blocks: Iterable[tuple[Block, RecordMaker]], node: str | None
-    ) -> Iterator[Event | tuple[str | None, Heard]]:
+    def _events_of(self, blocks: Iterable[tuple[Block, RecordMaker]], node: str | None) -> Iterator[Fed]:
         """The events of one input that the rules ask for."""
         from kubelog.timeline import WANTED
 
@@ -319,6 +329,13 @@ class Log:
         timeline.notes = list(self.notes)
         timeline.coverage = {verdict: self.verdicts[verdict] for verdict in VERDICTS}
         return timeline
+
+
+def _of(one: Fed, node: str | None) -> Fed:
+    """What an input tells that names no node, as told by this one."""
+    if not isinstance(one, Event):
+        return (node if one[0] is None else one[0]), one[1]
+    return one if one.seen.node is not None else replace(one, seen=replace(one.seen, node=node))
 
 
 class Events:

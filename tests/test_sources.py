@@ -16,6 +16,7 @@ import sys
 import tarfile
 import threading
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -111,6 +112,54 @@ def test_the_members_of_an_archive_are_inputs(make: Callable[[dict[str, bytes]],
     assert sorted(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize(
+    ("wanted", "members"),
+    [
+        ("nodes/n-1/kubelet.log", ["nodes/n-1/kubelet.log"]),
+        ("nodes/*/kubelet.log*", ["nodes/n-1/kubelet.log", "nodes/n-2/kubelet.log.1.gz"]),
+        ("inner.tar.gz", ["inner.tar.gz!kubelet.log", "inner.tar.gz!other.log"]),
+        ("inner.tar.gz!k*", ["inner.tar.gz!kubelet.log"]),
+    ],
+)
+def test_members_of_an_archive_are_named_behind_a_mark(wanted: str, members: list[str], tmp_path: Path) -> None:
+    inner = gzip.compress(tar({"kubelet.log": LOG, "other.log": LOG}))
+    (tmp_path / "a.tgz").write_bytes(gzip.compress(tar(MEMBERS | {"inner.tar.gz": inner})))
+    sources, errors = expand([f"{tmp_path}/a.tgz!{wanted}"])
+    assert not errors
+    assert [source.path for source in sources] == [f"{tmp_path}/a.tgz!{member}" for member in members]
+    assert {b"".join(source.read()) for source in sources} == {LOG}
+
+
+def test_a_member_that_is_not_there_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a.tgz").write_bytes(gzip.compress(tar(MEMBERS)))
+    sources, [error] = expand([f"{tmp_path}/a.tgz!nodes/n-7/kubelet.log"])
+    assert not sources
+    assert str(error) == f"{tmp_path}/a.tgz!nodes/n-7/kubelet.log: no such log in this archive"
+
+
+OBJECTS = {
+    "pods.yaml": b"---\napiVersion: v1\nkind: Pod\nmetadata:\n  name: x\n",
+    "nodes.json": b'{\n  "apiVersion": "v1",\n  "items": [ { "kind": "Node" } ]\n}\n',
+}
+TELLING = {
+    "events.json": b'{"apiVersion": "v1", "kind": "EventList", "items": []}\n',
+    "audit.log": b'{"kind":"Event","apiVersion":"audit.k8s.io/v1","auditID":"x"}\n',
+    "kubelet.yaml": b"apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n",
+}
+
+
+def test_objects_of_the_api_are_passed_over_unless_they_are_named(tmp_path: Path) -> None:
+    (tmp_path / "a.tar").write_bytes(tar(OBJECTS | TELLING | {"kubelet.log": LOG}))
+    (tmp_path / "dir").mkdir()
+    for name, data in (OBJECTS | TELLING).items():
+        (tmp_path / "dir" / name).write_bytes(data)
+    assert read(tmp_path / "a.tar") == ({f"!{name}": data for name, data in (TELLING | {"kubelet.log": LOG}).items()}, [])
+    sources, errors = expand([tmp_path / "dir"])
+    assert not errors
+    assert sorted(Path(source.path).name for source in sources) == sorted(TELLING)
+    assert len(expand([tmp_path / "dir" / name for name in OBJECTS])[0]) == 2
+
+
 def test_links_and_devices_of_an_archive_are_no_inputs(tmp_path: Path) -> None:
     target = io.BytesIO()
     with tarfile.open(fileobj=target, mode="w") as made:
@@ -149,6 +198,9 @@ def test_of_what_is_cut_or_damaged_the_good_part_is_delivered_and_one_error_told
             assert error.path not in told, errors
             told[error.path] = error
             assert "Traceback" not in str(error)
+        if name == "gzip" and not number % 2 and at > 20:
+            # All that stands before the wrong byte.
+            assert found[""].startswith(zlib.decompressobj(31).decompress(whole[:at])[:-1]), number
         for member, got in found.items():
             if number % 2 and member in originals:
                 # Of what is cut each part is the beginning of what it was.
@@ -274,6 +326,28 @@ def test_a_window_that_is_too_large_is_refused(tmp_path: Path) -> None:
     assert found == {"": b""}
     assert "more than 128 MiB" in str(error)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def test_an_archive_of_many_nodes_tells_what_their_files_tell(tmp_path: Path) -> None:
+    log = (Path(__file__).parents[1] / "notebooks/node3/node3-kubelet.log").read_bytes()
+    members = {f"nodes/node-{number}/kubelet.log": log.replace(b"ubuntu-k8s-3", b"node-%d" % number) for number in range(40)}
+    for name, data in members.items():
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_bytes(data)
+    (tmp_path / "a.tar").write_bytes(tar(members))
+    (tmp_path / "a.tgz").write_bytes(gzip.compress(tar(members)))
+    (tmp_path / "a.zip").write_bytes(zip_(members))
+
+    def told(path: Path) -> list[dict[str, object]]:
+        found = kubelog.read(path, year=2017).incidents().to_dict()["incidents"]
+        for incident in found:
+            del incident["id"], incident["steps"], incident["cause"], incident["findings"]  # they name files
+        return sorted(found, key=lambda one: (one["node"], one["kind"]))
+
+    first = told(tmp_path / "nodes")
+    assert len({incident["node"] for incident in first}) == 40
+    for name in ("a.tar", "a.tgz", "a.zip"):
+        assert told(tmp_path / name) == first
 
 
 def test_a_url_is_an_input(tmp_path: Path) -> None:

@@ -7,17 +7,21 @@ from __future__ import annotations
 
 import re
 import zlib
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import msgspec
 
-from kubelog.ingest.compressed import DamagedError, compression, decompressed
+from kubelog.ingest.compressed import DamagedError, compression, decompressed, inflated
 
 # More logs are not read from one archive: their names alone would fill the memory.
 MOST_MEMBERS: Final = 20_000
 PROBE: Final = 8192
 _PIECE: Final = 1 << 18
+# So much is kept of what was decompressed last: files that were rotated stand near each other, but the oldest behind.
+_RECENT: Final = 16 << 20
+_CUT: Final = "cut off: the archive ends too early"
 # Of a member whose header does not say its size.
 _UNKNOWN: Final = 1 << 62
 # Archives in archives, no deeper.
@@ -38,6 +42,7 @@ class Member(msgspec.Struct):
     open: Opener
     mtime: float | None
     head: bytes  # its first bytes
+    apart: bool  # whether it can be read beside others at no more cost than behind them
 
 
 class Stream:
@@ -128,22 +133,56 @@ def members(kind: str, opener: Opener) -> Iterator[Member]:
 
 
 class _Shared:
-    """An archive that is read by several: who reads on where another stopped does not begin anew."""
+    """An archive that is read by several. Who reads on where another stopped does not begin anew, nor who goes back a little."""
 
     def __init__(self, opener: Opener) -> None:
         self.opener = opener
         self.idle: tuple[Any, int] | None = None
+        self.apart = False  # whether any place of it can be gone to at once
+        self.recent: deque[tuple[int, bytes]] = deque()  # what was decompressed last, and where it stood
+        self.kept = 0  # bytes of that
+
+    def open(self) -> Stream:
+        stream = Stream(self.opener())
+        self.apart = stream.kind is None and hasattr(stream.raw, "seek")
+        return stream
 
     def at(self, place: int) -> Any:
         """The stream from this place on."""
-        stream, now = self.idle if self.idle is not None and self.idle[1] <= place else (Stream(self.opener()), 0)
+        stream, now = self.idle or (self.open(), 0)
         self.idle = None
+        if place < now:
+            stream.close()
+            stream, now = self.open(), 0
+        if self.apart and now < place:
+            stream.front = b""
+            stream.raw.seek(place)
+            return stream
         while now < place:
-            piece = stream.read(min(_PIECE, place - now))
+            piece = self.read(stream, now, min(_PIECE, place - now))
             if not piece:
-                raise DamagedError("cut off: the archive ends too early")
+                raise DamagedError(_CUT)
             now += len(piece)
         return stream
+
+    def read(self, stream: Any, place: int, size: int) -> bytes:
+        """What stands here, kept for who comes later and wants it."""
+        piece: bytes = stream.read(size)
+        if not self.apart and piece:
+            self.recent.append((place, piece))
+            self.kept += len(piece)
+            while self.kept > _RECENT:
+                self.kept -= len(self.recent.popleft()[1])
+        return piece
+
+    def again(self, place: int, size: int) -> bytes:
+        """What stands here, where it is kept still."""
+        if not self.recent or not self.recent[0][0] <= place < self.recent[-1][0] + len(self.recent[-1][1]):
+            return b""
+        for start, piece in self.recent:
+            if start <= place < start + len(piece):
+                return piece[place - start : place - start + size]
+        return b""
 
     def leave(self, stream: Any, place: int) -> None:
         if self.idle is not None:
@@ -161,11 +200,14 @@ class _Part:
     def read(self, size: int) -> bytes:
         if not self.left:
             return b""
-        if self.stream is None:
-            self.stream = self.shared.at(self.place)
-        found: bytes = self.stream.read(min(size, self.left))
+        size = min(size, self.left)
+        found = b"" if self.stream is not None else self.shared.again(self.place, size)
         if not found:
-            raise DamagedError("cut off: the archive ends too early")
+            if self.stream is None:
+                self.stream = self.shared.at(self.place)
+            found = self.shared.read(self.stream, self.place, size)
+        if not found:
+            raise DamagedError(_CUT)
         self.left -= len(found)
         self.place += len(found)
         if not self.left:
@@ -184,16 +226,21 @@ class _Inflated:
     def __init__(self, part: _Part) -> None:
         self.part = part
         self.decoder = zlib.decompressobj(-15)
+        self.failed: DamagedError | None = None
 
     def read(self, size: int) -> bytes:
         while not self.decoder.eof:
+            if self.failed is not None:
+                raise self.failed
             data = self.decoder.unconsumed_tail or self.part.read(_PIECE)
             if not data:
-                raise DamagedError("cut off: the archive ends too early")
+                raise DamagedError(_CUT)
+            before = self.decoder.copy()
             try:
                 found = self.decoder.decompress(data, size)
             except zlib.error as error:
-                raise DamagedError(f"damaged: {error}") from None
+                self.failed = DamagedError(f"damaged: {error}")
+                found = inflated(before, data)
             if found:
                 return found
         self.part.close()
@@ -211,7 +258,7 @@ class _Counted:
 
     def error(self, text: str) -> DamagedError:
         """What is wrong here: whoever reads the last member finds it too, if that is not whole."""
-        return (BehindError if self.place >= self.told else DamagedError)(text)
+        return (BehindError if self.place >= self.told else DamagedError)(text, self.place)
 
     def read(self, size: int = -1) -> bytes:
         found = _full(self.stream, size)
@@ -240,7 +287,9 @@ def _tar(shared: _Shared) -> Iterator[Member]:
                     file = tar.extractfile(info)
                     assert file is not None
                     counted.told = info.offset_data + info.size
-                    yield Member(info.name, _opener(shared, info.offset_data, info.size), float(info.mtime), _head(file))
+                    yield Member(
+                        info.name, _opener(shared, info.offset_data, info.size), float(info.mtime), _head(file), shared.apart
+                    )
     except (tarfile.TarError, EOFError) as error:
         raise counted.error(f"damaged: {str(error).lower()}") from None
     finally:
@@ -253,7 +302,7 @@ def _drain(counted: _Counted) -> None:
         while counted.read(_PIECE):
             pass
     except DamagedError as error:
-        raise BehindError(str(error)) from None
+        raise BehindError(str(error), counted.place) from None
 
 
 def _zip(shared: _Shared) -> Iterator[Member]:
@@ -265,9 +314,7 @@ def _zip(shared: _Shared) -> Iterator[Member]:
             if head[:4] in (b"PK\x01\x02", b"PK\x05\x06", b"PK\x06\x06"):
                 return  # the directory
             if head[:4] != b"PK\x03\x04" or len(head) < 30:
-                raise DamagedError(
-                    "cut off: the archive ends too early" if len(head) < 30 else "damaged: no member where one should be"
-                )
+                raise DamagedError(_CUT if len(head) < 30 else "damaged: no member where one should be", counted.place)
             flags, method = int.from_bytes(head[6:8], "little"), int.from_bytes(head[8:10], "little")
             size, whole = int.from_bytes(head[18:22], "little"), int.from_bytes(head[22:26], "little")
             name = counted.read(int.from_bytes(head[26:28], "little"))
@@ -282,7 +329,7 @@ def _zip(shared: _Shared) -> Iterator[Member]:
                     raise counted.error(f"{text} does not say how long it is")
                 # What is cut off has no end either: until then it can be read.
                 counted.told = _UNKNOWN
-                yield Member(text, _opener(shared, place, _UNKNOWN, True), None, b"")
+                yield Member(text, _opener(shared, place, _UNKNOWN, True), None, b"", shared.apart)
                 _length(counted)
                 counted.told = 0
                 continue
@@ -290,10 +337,10 @@ def _zip(shared: _Shared) -> Iterator[Member]:
             if not text.endswith("/"):
                 counted.told = place + size
                 head = _inflated(front) if method == 8 else front
-                yield Member(text, _opener(shared, place, size, method == 8), None, head)
+                yield Member(text, _opener(shared, place, size, method == 8), None, head, shared.apart)
             while counted.place < place + size:
                 if not counted.read(min(_PIECE, place + size - counted.place)):
-                    raise DamagedError("cut off: the archive ends too early")
+                    raise DamagedError(_CUT, counted.place)
     finally:
         counted.stream.close()
 
@@ -338,11 +385,11 @@ def _length(counted: _Counted) -> None:
     while not decoder.eof:
         data = decoder.unconsumed_tail or counted.read(_PIECE)
         if not data:
-            raise DamagedError("cut off: the archive ends too early")
+            raise DamagedError(_CUT, counted.place)
         try:
             decoder.decompress(data, _PIECE)
         except zlib.error as error:
-            raise DamagedError(f"damaged: {error}") from None
+            raise DamagedError(f"damaged: {error}", counted.place) from None
     rest = decoder.unused_data
     counted.place -= len(rest)
     counted.stream = _Pushed(counted.stream, rest)

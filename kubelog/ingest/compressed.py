@@ -13,11 +13,17 @@ from typing import Any, Final
 _LIMIT: Final = 128 << 20
 _MAGIC: Final = {b"\x1f\x8b": "gzip", b"\xfd7zXZ\0": "xz", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bzip2"}
 _PIECE: Final = 1 << 18
+# A library gives nothing of a call that fails. Where its decoder cannot be copied, so much is asked for at a time.
+_STEP: Final = 1 << 16
 LONGEST_MAGIC: Final = 6
 
 
 class DamagedError(Exception):
-    """What could not be read, in words."""
+    """What could not be read, in words; `place` is where in the archive, if it is one."""
+
+    def __init__(self, reason: str, place: int | None = None) -> None:
+        super().__init__(reason)
+        self.place = place
 
 
 def compression(head: bytes) -> str | None:
@@ -86,10 +92,11 @@ class Decompressed:
 
 
 class _Zlib:
-    """zlib's decoder with the interface of the others."""
+    """zlib's decoder, or isal's, with the interface of the others."""
 
     def __init__(self, zlib: Any) -> None:
         self.zlib = zlib.decompressobj(wbits=31)
+        self.failed: Exception | None = None
 
     @property
     def eof(self) -> bool:
@@ -101,11 +108,56 @@ class _Zlib:
 
     @property
     def needs_input(self) -> bool:
-        return not self.zlib.unconsumed_tail and not self.eof
+        return not self.zlib.unconsumed_tail and not self.eof and self.failed is None
 
     def decompress(self, data: bytes, size: int) -> bytes:
+        if self.failed is not None:
+            raise self.failed
         tail = self.zlib.unconsumed_tail
-        return bytes(self.zlib.decompress(tail + data if tail else data, size))
+        data = tail + data if tail else data
+        if not hasattr(self.zlib, "copy"):
+            return bytes(self.zlib.decompress(data, min(size, _STEP)))
+        before = self.zlib.copy()
+        try:
+            return bytes(self.zlib.decompress(data, size))
+        except Exception as error:
+            self.failed = error
+            found = inflated(before, data)
+            if not found:
+                raise
+            return found
+
+
+def inflated(decoder: Any, data: bytes) -> bytes:
+    """All that stands before what zlib cannot read."""
+    found = bytearray()
+    step = 4096
+    while step:
+        before = decoder.copy()
+        try:
+            piece = decoder.decompress(data, step)
+        except Exception:
+            # Once more from here, a byte at a time.
+            decoder, step = before, 1 if step > 1 else 0
+            continue
+        if not piece:
+            break
+        found += piece
+        data = decoder.unconsumed_tail
+    return bytes(found)
+
+
+class _Stepping:
+    """A decoder of xz or bzip2, of which little is asked for at a time."""
+
+    def __init__(self, decoder: Any) -> None:
+        self.decoder = decoder
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.decoder, name)
+
+    def decompress(self, data: bytes, size: int) -> bytes:
+        return bytes(self.decoder.decompress(data, min(size, _STEP)))
 
 
 class _Zstandard:
@@ -124,7 +176,7 @@ class _Zstandard:
             raise self.failed
         found = b""
         try:
-            found = self.reader.read(size)
+            found = self.reader.read(min(size, _STEP))
         except Exception as error:
             self.failed = DamagedError(_reason(error))
         if not found and self.failed is None:
@@ -208,9 +260,10 @@ def _decoder(kind: str) -> Any:
         return lambda: _Zlib(zlib)
     if kind == "xz":
         lzma = importlib.import_module("lzma")
-        return lambda: lzma.LZMADecompressor(memlimit=_LIMIT)
+        return lambda: _Stepping(lzma.LZMADecompressor(memlimit=_LIMIT))
     if kind == "bzip2":
-        return importlib.import_module("bz2").BZ2Decompressor
+        bz2 = importlib.import_module("bz2")
+        return lambda: _Stepping(bz2.BZ2Decompressor())
     try:
         zstd = importlib.import_module("compression.zstd")
     except ImportError:
@@ -220,7 +273,7 @@ def _decoder(kind: str) -> Any:
             raise DamagedError("compressed with zstd, which needs an extra: pip install 'kubelog[fast]'") from None
         return zstandard
     options = {zstd.DecompressionParameter.window_log_max: 27}
-    return lambda: zstd.ZstdDecompressor(options=options)
+    return lambda: _Stepping(zstd.ZstdDecompressor(options=options))
 
 
 def _first(*names: str) -> Any:

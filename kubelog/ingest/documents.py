@@ -13,6 +13,14 @@ from typing import Any, Final
 import msgspec
 
 Fields = dict[str, Any]
+# The journal's fields that are read.
+FIELDS: Final = {
+    name.encode(): name
+    for name in (
+        "__CURSOR", "__REALTIME_TIMESTAMP", "_SOURCE_REALTIME_TIMESTAMP", "_BOOT_ID", "_HOSTNAME", "SYSLOG_IDENTIFIER", "_COMM", "_PID",
+        "SYSLOG_PID", "MESSAGE",
+    )
+}  # fmt: skip
 # What no name in front of a text may hold.
 _UNSAID: Final = re.compile(rb"[\x00-\x20\[\]:\x7f]")
 _INSTANT: Final = re.compile(r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[+-]\d\d:?\d\d)\Z", re.ASCII)
@@ -40,13 +48,15 @@ def journal(fields: Fields) -> list[bytes]:
     node, pid = _name(fields, "_HOSTNAME"), _bytes(fields, "_PID", "SYSLOG_PID")
     front = b""
     time = _bytes(fields, "_SOURCE_REALTIME_TIMESTAMP", "__REALTIME_TIMESTAMP")
-    if re.fullmatch(rb"\d{15,17}", time):
+    if 15 <= len(time) <= 17 and time.isdigit():
         front = time[:-6] + b"." + time[-6:] + b" " + (node + b" " if node else b"")
-    pid = pid if re.fullmatch(rb"\d{1,18}", pid) else b""
+    pid = pid if len(pid) <= 18 and pid.isdigit() else b""
     front += _name(fields, "SYSLOG_IDENTIFIER", "_COMM") or b"unknown"
     front += b"[" + pid + b"]: " if pid else b": "
     # `null`: journalctl tells no text of 4 KiB and more unless it is asked to, with -a.
     text = _LOST if fields["MESSAGE"] is None else _bytes(fields, "MESSAGE")
+    if b"\n" not in text:
+        return [front + text]
     first, *more = text.split(b"\n")
     return [front + first, *(b" " * len(front) + line for line in more)]
 
@@ -59,6 +69,8 @@ def _bytes(fields: Fields, *names: str) -> bytes:
     """The first of these fields that says something: text, or numbers of bytes; of a repeated field the first value."""
     for name in names:
         value = fields.get(name)
+        if type(value) is bytes and value:
+            return value
         if isinstance(value, list) and value and not isinstance(value[0], int):
             value = value[0]
         if isinstance(value, list):

@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
 
@@ -43,6 +44,7 @@ class Source:
         self.begun: bytes | None = None  # what was read already of a pipe, whose rest is read as it comes
         self.aged = aged
         self.size = CHUNK  # of the pieces that it is read in
+        self.apart = True  # whether it can be read beside others at no more cost than behind them
         self.age_source = FILE if aged is not None else CLOCK
 
     @classmethod
@@ -69,6 +71,9 @@ def expand(inputs: Iterable[str | os.PathLike[str]]) -> tuple[list[Source], list
             found.url(name)
         else:
             paths = [name] if os.path.lexists(name) else _matching(name)
+            if not paths and (named := _member(name)):
+                found.member(*named)
+                continue
             if not paths:
                 found.errors.append(InputError(name, "no such file or directory"))
             for path in paths:
@@ -83,6 +88,7 @@ class _Expansion:
         self.sources: list[Source] = []
         self.errors: list[InputError] = []
         self.known: set[tuple[int, int]] = set()  # device and inode of the files
+        self.wanted: str | None = None  # which members of archives, where not all
 
     def path(self, path: Path) -> None:
         try:
@@ -102,17 +108,26 @@ class _Expansion:
         except OSError as error:
             self.errors.append(InputError(str(path), _reason(error)))
 
+    def member(self, archive: str, wanted: str) -> None:
+        """What is named of an archive: `a.tgz!nodes/*/kubelet.log`."""
+        before, self.wanted = len(self.sources) + len(self.errors), f"{archive}!{wanted}"
+        self.path(Path(archive))
+        if before == len(self.sources) + len(self.errors):
+            self.errors.append(InputError(self.wanted, "no such log in this archive"))
+        self.wanted = None
+
     def file(self, path: Path, named: bool) -> None:
         """The sources in a file. One that is `named` is told if it is no log."""
         try:
             status = path.stat()
-            if (status.st_dev, status.st_ino) in self.known:
+            if (status.st_dev, status.st_ino) in self.known and self.wanted is None:
                 return
             # The age of a file bounds the year of its lines; it is the file's, not the wall clock's.
             aged = datetime.fromtimestamp(status.st_mtime)  # local, as klog writes
             name = str(path)
             if path.is_file():
-                self.known.add((status.st_dev, status.st_ino))
+                if self.wanted is None:
+                    self.known.add((status.st_dev, status.st_ino))
                 self.look(name, lambda: File(path), aged, named, path=path)
             else:
                 # A pipe is not looked at: what was read of it is gone.
@@ -140,6 +155,12 @@ class _Expansion:
     def standard_input(self) -> None:
         """What is piped in: as it comes; an archive is held, since it is read twice."""
         descriptor = sys.stdin.fileno()
+        if os.path.isfile(path := f"/dev/fd/{descriptor}") and not os.lseek(descriptor, 0, os.SEEK_CUR):
+            # A file, as `< a.tgz` gives it: it can be read again.
+            head = os.pread(descriptor, PROBE, 0)
+            if compression(head) or archive(head):
+                self.look("-", lambda: File(Path(path)), datetime.fromtimestamp(os.fstat(descriptor).st_mtime), True)
+                return
         head = b"" if os.isatty(descriptor) else os.read(descriptor, PROBE)
         kind = compression(head)
         if kind is None and archive(head) is None:
@@ -148,21 +169,21 @@ class _Expansion:
             self.sources.append(source)
             return
         held = bytearray(head)
-        while len(held) <= _HELD and (piece := os.read(descriptor, CHUNK)):
+        while not _is_log(held) and len(held) <= _HELD and (piece := os.read(descriptor, CHUNK)):
             held += piece
         whole = bytes(held)
-        if len(whole) <= _HELD:
+        if _is_log(held):
+            self.sources.append(Source("-", lambda front, size: _stream(lambda: _Joined(whole, descriptor), "-", front, size)))
+        elif len(whole) <= _HELD:
             self.look("-", lambda: io.BytesIO(whole), None, True)
-        elif archive(Stream(io.BytesIO(whole)).head) is not None:
+        else:
             self.errors.append(
                 InputError("-", "an archive of more than 32 MiB cannot be read from a pipe: save it to a file first")
             )
-        else:
-            self.sources.append(Source("-", lambda front, size: _stream(lambda: _Joined(whole, descriptor), "-", front, size)))
 
     def look(
         self, name: str, opener: Opener, aged: datetime | None, named: bool, depth: int = 0, head: bytes | None = None,
-        path: Path | None = None,
+        path: Path | None = None, apart: bool = True,
     ) -> None:  # fmt: skip
         """The sources in what this opens. `head` are its first bytes, where they are known."""
         stream = None
@@ -176,7 +197,9 @@ class _Expansion:
                 stream.close()
         inside = archive(stream.head)
         if inside is not None and depth < DEPTH:
-            self.members(name, inside, opener, depth)
+            self.members(name, inside, opener, depth, apart)
+        elif self._is_left_out(name, named, stream.head):
+            return
         elif _is_binary(stream.head) and stream.head:
             if named:
                 told = "not a text log: what is compressed in it is binary" if stream.kind else "not a text log: the file is binary"
@@ -186,15 +209,24 @@ class _Expansion:
             if path is not None and stream.kind is None:
                 source = Source(name, lambda front, size: _read(path, front, size), aged, place(name))
                 source.file = path
+            source.apart = apart
             self.sources.append(source)
 
-    def members(self, name: str, kind: str, opener: Opener, depth: int) -> None:
+    def _is_left_out(self, name: str, named: bool, head: bytes) -> bool:
+        if self.wanted is not None:
+            return name.count("!") < self.wanted.count("!")
+        return not named and _is_object(head)
+
+    def members(self, name: str, kind: str, opener: Opener, depth: int, apart: bool) -> None:
         before, last = len(self.sources), False
         try:
             for member in members(kind, opener):
                 aged = None if member.mtime is None else datetime.fromtimestamp(max(member.mtime, 0))
                 count = len(self.sources)
-                self.look(f"{name}!{member.name}", member.open, aged, False, depth + 1, member.head or None)
+                if self.wanted is not None and not _leads_to(f"{name}!{member.name}", self.wanted):
+                    continue
+                inside = apart and member.apart
+                self.look(f"{name}!{member.name}", member.open, aged, False, depth + 1, member.head or None, apart=inside)
                 last = len(self.sources) > count
                 if len(self.sources) - before > MOST_MEMBERS:
                     raise DamagedError(f"refused: more than {MOST_MEMBERS:,} logs in one archive")
@@ -204,10 +236,21 @@ class _Expansion:
                 del self.sources[before:]
                 last = False
             if not last or isinstance(error, BehindError):
-                self.errors.append(InputError(name, str(error)))
+                self.errors.append(InputError(name, str(error), error.place))
         else:
-            if len(self.sources) == before:
+            if len(self.sources) == before and self.wanted is None and not depth:
                 self.errors.append(InputError(name, "no text log in this archive"))
+
+
+def _is_log(held: bytes | bytearray) -> bool:
+    """Whether what is compressed begins as text does: then it is read as it comes."""
+    if compression(bytes(held[:PROBE])) is None:
+        return False
+    try:
+        head = Stream(io.BytesIO(bytes(held[: 1 << 20]))).head
+    except DamagedError:
+        return False
+    return len(head) >= 512 and archive(head) is None and compression(head) is None and not _is_binary(head)
 
 
 class File:
@@ -271,6 +314,22 @@ def _in_order(sources: list[Source]) -> list[Source]:
     for source in sources:
         families.setdefault(family(source.path)[0], []).append(source)
     return [source for one in families.values() for source in sorted(one, key=lambda source: family(source.path)[1])]
+
+
+def _member(name: str) -> tuple[str, str] | None:
+    """The archive, and the member of it that `a.tgz!nodes/x/kubelet.log` names."""
+    at = name.find("!")
+    while at > 0:
+        if os.path.isfile(name[:at]):
+            return name[:at], name[at + 1 :]
+        at = name.find("!", at + 1)
+    return None
+
+
+def _leads_to(name: str, wanted: str) -> bool:
+    """Whether a member is one that is wanted, or an archive that may hold it, or stands in one that is wanted."""
+    pairs = zip(name.split("!"), wanted.split("!"), strict=False)
+    return all(part == want or fnmatchcase(part, want) for part, want in pairs)
 
 
 def _matching(pattern: str) -> list[str]:
@@ -353,6 +412,16 @@ def _chunks(take: Callable[[int], bytes], front: Front, size: int) -> Iterator[b
         raise
     if pieces:
         yield b"".join((front(), *pieces))
+
+
+# How an object of the API begins, in YAML and JSON; and what of them tells what happened, or how something is configured.
+_OBJECT: Final = re.compile(rb"(?:---\s+)?(?:apiVersion:|kind:|metadata:|items:)|\{\s*\"(?:apiVersion|kind|metadata|items)\"")
+_OF_USE: Final = re.compile(rb"kind\"?: *\"?(?:Event\b|EventList|\w*Config\b|\w*Configuration\b)|\"?(?:involvedObject|auditID)\"?:")
+
+
+def _is_object(head: bytes) -> bool:
+    """Whether it is an object of the API that tells of nothing that happened: who gathers logs writes these by the thousand."""
+    return _OBJECT.match(head) is not None and _OF_USE.search(head) is None
 
 
 def _is_binary(head: bytes) -> bool:

@@ -134,8 +134,10 @@ class Unwrapper:
 
     def _from(self, texts: list[bytes], line: int, stop: int) -> list[Line]:
         """Lines that were made of lines together: the first that says something takes their bytes."""
-        taker = next((number for number, text in enumerate(texts) if not text.startswith(b"-- Boot ")), 0)
         span = [(self.block.at[line], self.block.at[stop])]
+        if len(texts) == 1:
+            return [(texts[0], span)]
+        taker = next((number for number, text in enumerate(texts) if not text.startswith(b"-- Boot ")), 0)
         return [(text, span if number == taker else []) for number, text in enumerate(texts)]
 
     def _line(self, line: int) -> bytes:
@@ -239,6 +241,17 @@ class Unwrapper:
         fields: dict[str, Any] = {}
         at, end = self.block.at[line], self.block.at[self.block.lines]
         most = at + _MOST_BYTES
+        stop = self.data.find(b"\n\n", at, min(end, most))
+        if stop >= 0:
+            try:
+                # Most often each field is a line.
+                pairs = [one.split(b"=", 1) for one in self.data[at:stop].split(b"\n")]
+                fields = {documents.FIELDS[name]: value for name, value in reversed(pairs) if name in documents.FIELDS}
+            except ValueError:
+                pass
+            else:
+                after = bisect_left(self.block.at, stop + 2, line, self.block.lines)
+                return after, self._from(self._lines_of(fields), line, after)
         while at < end and at < most:
             stop = self.data.find(b"\n", at, end)
             if stop < 0:
