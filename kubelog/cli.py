@@ -75,7 +75,8 @@ def run(arguments: list[str]) -> int:
     """Run one command; the exit status: 0, 1 found by --fail-on, 2 usage, 3 some input could not be read."""
     try:
         options = _parser(arguments).parse_args(arguments)
-        out = Out(options.to)
+        # What a state goes with is gone on with too.
+        out = Out(options.to, keep=getattr(options, "state", None) is not None)
         try:
             status: int = options.run(options, out)
         finally:
@@ -222,6 +223,9 @@ def _timeline_options(one: argparse.ArgumentParser) -> None:
 
 def _tail_options(one: argparse.ArgumentParser) -> None:
     one.add_argument("--state", metavar="FILE", help="keep what is known in FILE, and go on from it at the next start")
+    one.add_argument(
+        "--on-change", metavar="CMD", help="run CMD when an incident opens or closes: the Change on its standard input"
+    )
     _log_options(one)
     _fail_on(one)
 

@@ -5,21 +5,23 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-from kubelog.errors import InputError, KubelogError, UsageError
+from kubelog.errors import InputError, UsageError
 from kubelog.view import escape
 from kubelog.view.out import Out, complain
 
 if TYPE_CHECKING:
     # What reads logs is imported by the command that is run: --help needs none of it.
     from kubelog.ingest.block import Block
+    from kubelog.ingest.follow import Growing
     from kubelog.ingest.sources import Source
     from kubelog.message.record import Record, RecordMaker
-    from kubelog.message.vocabulary import Event, Heard
+    from kubelog.message.vocabulary import Event
     from kubelog.pipeline import Log
-    from kubelog.timeline import Change, Correlator
+    from kubelog.tail import Tail
+    from kubelog.timeline import Change
 
 # The exit status.
 OK: Final = 0
@@ -188,84 +190,57 @@ def _fails(wanted: str | None, kind: str, severity: str) -> bool:
 
 
 def tail(options: argparse.Namespace, out: Out) -> int:
-    from kubelog.ingest.follow import grow, pipe
+    from kubelog.hook import Hook
     from kubelog.ingest.sources import Source
     from kubelog.live import LiveReader
-    from kubelog.timeline import WANTED
-    from kubelog.view.text import ChangeText
+    from kubelog.state import State
+    from kubelog.tail import Tail
+    from kubelog.timeline import WANTED, Correlator
+    from kubelog.view import text
     from kubelog.watch import watch as watching
 
-    name = options.inputs or "-"
+    hook = Hook(options.on_change, complain) if options.on_change else None
     log = _log(options, [])
-    live = LiveReader(log, Source.of(name), WANTED)
-    correlator = _state(options.state, log.engine.decoder.classes)
-    if name != "-" and _is_read_on(name, correlator.reading):
-        live.resume(correlator.reading)
+    state = State(options.state, out, complain, log.engine.decoder.classes) if options.state else None
+    correlator = Correlator(keep_closed=False) if state is None else state.correlator
+    live = LiveReader(log, Source.of(options.inputs or "-"), WANTED)
     as_text = (options.output or ("text" if out.is_terminal else "jsonl")) == "text"
-    texts, found = ChangeText(), False
-    known: dict[str | None, Heard] = {}  # how far the correlator knows each node's records to have come
-    watch = watching(options, out, as_text, live, correlator)
+    texts, found, assumed = text.ChangeText(), False, False
 
-    def tell(changes: Iterable[Change]) -> None:
+    def tell(change: Change) -> bytes:
         nonlocal found
-        for change in changes:
-            found = found or _fails(options.fail_on, change.incident.kind, change.incident.severity)
-            watch.told(change)
-            if as_text:
-                out.lines(texts.lines(change))
-            else:
-                out.text(escape.json(change.to_dict(pods=False)))
+        found = found or _fails(options.fail_on, change.incident.kind, change.incident.severity)
+        if as_text and out.is_terminal:
+            out.lines(texts.lines(change))
+            return b""
+        lines = text.plain(texts.lines(change)) if as_text else [escape.json(change.to_dict(pods=False))]
+        return out.encoded(*lines)
 
-    def take(piece: bytes, final: bool = False) -> None:
-        for event in live.push(piece, final):
-            watch.saw(event)
-            tell(correlator.feed(event))
-        for node, heard in live.heard.items():
-            if known.get(node) is not heard:
-                known[node] = heard
-                tell(correlator.advance(node, heard))
-        out.flush()
+    def is_enough() -> bool:
+        nonlocal assumed
+        if not assumed and live.reader.clock.assumed is not None:
+            assumed = True
+            log.note_year(live.reader)
+            complain(log.notes[-1])
+        return found
 
+    watch = watching(options, out, as_text, live, correlator)
+    one = Tail(live, correlator, tell=tell, out=out, watch=watch, says=complain, state=state, hook=hook)
     try:
-        assumed = None
-        for piece in pipe() if name == "-" else grow(name, live.reader.offset):
-            with watch.taking():
-                take(piece or b"")
-                if assumed is None and live.reader.clock.assumed is not None:
-                    assumed = live.reader.clock.assumed
-                    log.note_year(live.reader)
-                    complain(log.notes[-1])
-        with watch.taking():
-            take(b"", final=True)
-            tell(correlator.flush())
+        one.run(_growing(options, one), is_enough)
     finally:
         watch.end()
-        if options.state:
-            correlator.reading = live.place() if name != "-" else None
-            correlator.save(options.state)
     return _status(log, False, found)
 
 
-def _is_read_on(name: str, place: Any) -> bool:
-    """Whether a file was read up to a place before: one that is shorter now is another."""
-    return (
-        isinstance(place, dict)
-        and place.get("path") == name
-        and os.path.exists(name)
-        and os.path.getsize(name) >= place.get("offset", 0)
-    )
+def _growing(options: argparse.Namespace, one: Tail) -> Growing:
+    """What is followed, from where the state says that it was left."""
+    from kubelog.ingest.follow import GrowingFile, StandardInput
 
-
-def _state(path: str | None, classes: Mapping[str, type[Event]]) -> Correlator:
-    from kubelog.timeline import Correlator
-
-    if path is None or not os.path.exists(path):
-        return Correlator(keep_closed=False)
-    try:
-        return Correlator.load(path, classes)
-    except KubelogError as error:
-        complain(f"{error}; starting anew")
-        return Correlator(keep_closed=False)
+    name = options.inputs or "-"
+    if name == "-":
+        return StandardInput()
+    return GrowingFile(name, one.resumed())
 
 
 def coverage(options: argparse.Namespace, out: Out) -> int:

@@ -77,7 +77,8 @@ class LiveReader:
             "offset": self.reader.offset,
             "line": self.reader.line,
             "boot": self.reader.boot.decode("latin-1"),
-            "clock": [clock.year, clock.source, clock.last, clock.assumed, clock.months],
+            "clock": [clock.year, clock.source, clock.last, clock.assumed],
+            "months": clock.months.state(),
             "shifts": [[*key, shift] for key, shift in clock.shifts.items()],
             "feed": [feed.node, feed.moment, feed.turned, msgspec.to_builtins(list(feed.heard.items())), list(feed.booting)],
             "early": [(event.kind, msgspec.to_builtins(event)) for event in self.early.values()],
@@ -86,14 +87,17 @@ class LiveReader:
     def resume(self, place: dict[str, Any]) -> None:
         """Go on at a place. Raises LookupError, TypeError or ValueError where it is none."""
         clock, feed = self.reader.clock, self.feed
-        self.reader.go_on(place["offset"], place["line"], place["boot"].encode("latin-1"))
-        clock.year, clock.source, clock.last, clock.assumed, clock.months = place["clock"]
-        clock.shifts = {(node, unit, bool(instant)): shift for node, unit, instant, shift in place["shifts"]}
-        feed.node, feed.moment, feed.turned, heard, booting = place["feed"]
-        feed.booting = set(booting)
-        feed.heard = {node: msgspec.convert(one, Heard, strict=False) for node, one in heard}
+        learnt, months = tuple(place["clock"]), place["months"]
+        shifts = {(node, unit, bool(instant)): shift for node, unit, instant, shift in place["shifts"]}
+        node, moment, turned, saved, booting = place["feed"]
+        heard = {name: msgspec.convert(one, Heard, strict=False) for name, one in saved}
         classes = self.reader.engine.decoder.classes
         early = [msgspec.convert(data, classes[kind], strict=False) for kind, data in place["early"]]
+        self.reader.go_on(place["offset"], place["line"], place["boot"].encode("latin-1"))
+        clock.year, clock.source, clock.last, clock.assumed = learnt
+        clock.months.restore(months)
+        clock.shifts = shifts
+        feed.node, feed.moment, feed.turned, feed.heard, feed.booting = node, moment, turned, heard, set(booting)
         self.early = {event.seen.offset: event for event in early}
         self.ahead = feed
 

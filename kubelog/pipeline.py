@@ -103,7 +103,7 @@ class Log:
                 looked = [samples(one.file) for one in siblings if one.file is not None]
             except OSError:
                 looked = [[] for _ in siblings]  # told when it is read
-            found = first_years(looked, siblings[-1].aged if siblings else None, self.engine.lines, clock.month)
+            found = first_years(looked, siblings[-1].aged if siblings else None, self.engine.lines, clock.months.likely)
             self._years |= {one.path: year for one, year in zip(siblings, found, strict=True)}
         return self._years.get(source.path)
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from kubelog.grammar.tree import Grammar, Pattern, Vocabulary, Wording
 
 # The layout below; a shipped table of another layout is not read.
-LAYOUT = 6
+LAYOUT = 7
 # The brackets of a value nest no deeper; what does is read as text, by both engines.
 MAX_DEPTH = 40
 
@@ -51,6 +51,8 @@ class Table(msgspec.Struct, array_like=True):
     digest: str
     entries: list[Entry]
     months: dict[str, int]
+    calendars: list[list[str]]  # of the languages that have a name which is another month's elsewhere; those met most are first
+    common: int  # how many of these are met most
     events: dict[str, dict[str, str]]
     # All literals behind one another, and where each stands: place, length. Lists of literals hold their numbers.
     pool: bytes
@@ -60,7 +62,7 @@ class Table(msgspec.Struct, array_like=True):
     stacks: list[int]
     crashes: list[int]
     blocks: list[int]
-    two_words: list[int]  # first words, lower case, of months' names of two
+    phrases: list[int]  # months' names that are no single short word
     # Patterns: ops[i], ops[i + 1] is one step; a literal's argument is its number, a run of blanks' its least length.
     ops: list[int]
     # The radix trie over leading literals; `edges` hold child nodes, 0 for none.
@@ -85,7 +87,7 @@ class Program:
 
         self.pool, self.literals = table.pool, ints(table.literals)
         self.before, self.heads, self.stacks, self.blocks = map(ints, (table.before, table.heads, table.stacks, table.blocks))
-        self.two_words, self.crashes = ints(table.two_words), ints(table.crashes)
+        self.phrases, self.crashes = ints(table.phrases), ints(table.crashes)
         self.ops, self.nodes, self.edges, self.ends = map(ints, (table.ops, table.nodes, table.edges, table.ends))
         self.wordings, self.names, self.lines = map(ints, (table.wordings, table.names, table.lines))
         self.messages, self.message_ends = ints(table.messages), ints(table.message_ends)
@@ -100,11 +102,15 @@ def compile_grammar(grammar: Grammar) -> Table:
     before, heads = builder.literals_of(grammar.before), builder.literals_of(grammar.heads)
     stacks, crashes = builder.literals_of(grammar.stacks), builder.literals_of(grammar.crashes)
     blocks = builder.literals_of(grammar.blocks)
-    two_words = builder.literals_of(sorted({name.split(" ")[0].encode() for name in grammar.months if " " in name}))
+    phrases = builder.literals_of(sorted(set(grammar.phrases)))
+    several = {name for one in grammar.calendars for number, name in enumerate(one, 1) if grammar.months[name] != number}
+    calendars = [one for one in grammar.calendars if several & set(one)]
+    common = sum(1 for one in grammar.calendars[: grammar.common] if several & set(one))
     messages, message_ends = builder.literals_of(builder.messages), builder.message_ends()
     return Table(
-        LAYOUT, grammar.digest, builder.entries, grammar.months, grammar.events, bytes(builder.pool), builder.literals,
-        before, heads, stacks, crashes, blocks, two_words, builder.ops, builder.nodes, builder.edges, builder.ends,
+        LAYOUT, grammar.digest, builder.entries, grammar.months, calendars, common, grammar.events,
+        bytes(builder.pool), builder.literals,
+        before, heads, stacks, crashes, blocks, phrases, builder.ops, builder.nodes, builder.edges, builder.ends,
         builder.wordings, builder.names, messages, message_ends, builder.lines,
     )  # fmt: skip
 

@@ -79,7 +79,7 @@ class GrammarFile:
 
     def declare(self, vocabulary: Vocabulary | None) -> None:
         """The tables that other files may refer to: new events."""
-        known = {"header", "envelope", "continuation", "block", "months", "message", "event"}
+        known = {"header", "envelope", "continuation", "block", "months", "rare_months", "message", "event"}
         for name in self.data:
             if name not in known:
                 raise self.error(*self.place_of_table(name), f"{name!r} is not a table of a grammar", suggest(name, known))
@@ -150,6 +150,9 @@ class GrammarFile:
             target += [text.encode() for text in self.strings(line, self._table(table), key)]
         for locale, names in self._table("months").items():
             self.months(locale, names)
+        self.grammar.common += len(self._table("months"))
+        for locale, names in self._table("rare_months").items():
+            self.months(locale, names)
         for number, block in enumerate(self.blocks("message")):
             self.message(self.line_of("message", number), block, vocabulary)
 
@@ -180,11 +183,15 @@ class GrammarFile:
 
     def months(self, locale: str, names: Any) -> None:
         line, column = self.place_of_table(locale)
-        if not isinstance(names, list) or len(names) != 12:
+        if not isinstance(names, list) or len(names) != 12 or not all(isinstance(name, str) and name for name in names):
             raise self.error(line, column, f"expected the 12 month names of {locale}, found {_kind(names)}")
-        for number, name in enumerate(names, 1):
-            if self.grammar.months.setdefault(name, number) != number:
-                raise self.error(line, column, f"{name!r} is month {self.grammar.months[name]} elsewhere, {number} in {locale}")
+        folded = [name.casefold() for name in names]
+        if len(set(folded)) != 12:
+            raise self.error(line, column, f"expected 12 names of {locale} that differ, found {', '.join(names)}")
+        for number, name in enumerate(folded, 1):
+            self.grammar.months.setdefault(name, number)
+        self.grammar.calendars.append(folded)
+        self.grammar.phrases += [name.encode() for name in names if _is_phrase(name)]
 
     def message(self, line: int, block: dict[str, Any], vocabulary: Vocabulary | None) -> None:
         known = {"event", "files", "text", "pairs", "line", "sample", "program", "set"}
@@ -290,3 +297,12 @@ class GrammarFile:
 def _kind(value: Any) -> str:
     names = {dict: "a table", list: "a list", str: "text", bool: "a boolean", int: "a number", float: "a number"}
     return "nothing" if value is None else names.get(type(value), type(value).__name__)
+
+
+# A month's name of more bytes, with a dot behind it, is read only as it is.
+_LONGEST_MONTH = 23
+
+
+def _is_phrase(name: str) -> bool:
+    """Whether a month's name is read as it is: others are any short word."""
+    return " " in name or "/" in name or len(name.encode()) > _LONGEST_MONTH

@@ -6,6 +6,7 @@ never skipped and tabs are never expanded.
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 import pyparsing as pp
@@ -62,8 +63,8 @@ class Reference:
 
     def _terminals(self) -> dict[str, pp.ParserElement]:
         """The terminals of headers and envelopes, a literal example above each."""
-        two = "|".join(sorted({name.split(" ")[0].encode().decode("latin-1") for name in self.grammar.months if " " in name}))
-        two_words = rf"(?i:{two}) [0-9]{{1,2}}(?= )|" if two else ""
+        names = "|".join(re.escape(name.decode("latin-1")) for name in sorted(self.grammar.phrases, reverse=True))
+        phrases = rf"(?ai:{names})\.?(?= )|" if names else ""
         clock = "(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
         days31, days30 = "(?:0[13578]|1[02])(?:0[1-9]|[12][0-9]|3[01])", "(?:0[469]|11)(?:0[1-9]|[12][0-9]|30)"
         zone = "(?:Z|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?)?"
@@ -96,7 +97,7 @@ class Reference:
             # the text: one blank behind the mark, or nothing
             "body": _regex(r"(?: [\s\S]*)?\Z"),
             # Oct  10月  Thg 10  janv.
-            "month": _regex(two_words + r"(?=[0-9.'-]*[A-Za-z\x80-\xff])(?!\xef\xbb\xbf)[A-Za-z0-9.'\x80-\xff-]{1,24}"),
+            "month": _regex(phrases + r"(?=[0-9.'-]*[A-Za-z\x80-\xff])(?!\xef\xbb\xbf)[A-Za-z0-9.'\x80-\xff-]{1,24}"),
             # 16  " 3"
             "day": _regex(" ?(?:[12][0-9]|3[01]|0?[1-9])"),
             # ubuntu-k8s-3

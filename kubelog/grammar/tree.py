@@ -141,7 +141,10 @@ class Grammar(msgspec.Struct):
     stacks: list[bytes] = []
     crashes: list[bytes] = []
     blocks: list[bytes] = []
-    months: dict[str, int] = {}
+    months: dict[str, int] = {}  # by name, its likeliest meaning
+    phrases: list[bytes] = []  # months' names that are no single short word
+    calendars: list[list[str]] = []  # all names of a language; those that are met most are first
+    common: int = 0  # how many of these are met most
     events: dict[str, dict[str, str]] = {}
     wordings: list[Wording] = []
     samples: list[Sample] = []

@@ -22,6 +22,7 @@ from kubelog.errors import UsageError
 from kubelog.grammar.compile import Table
 from kubelog.ingest.block import NO_ZONE, NONE, WITH_YEAR, Block
 from kubelog.ingest.calendar import DAY, DAYS_BEFORE, in_year, micros, to_datetime, zone
+from kubelog.ingest.months import UNKNOWN, UNMET, Months
 from kubelog.ingest.times import TimeReader
 
 TIME_SOURCES: Final = (None, "klog", "envelope", "table")
@@ -64,7 +65,7 @@ class Clock:
     ) -> None:
         if year is not None and not 1970 <= year <= 9998:
             raise UsageError(f"expected a year from 1970 to 9998, found {year}")
-        self.months = dict(table.months)
+        self.months = Months(table.months, table.calendars, table.common)
         self.zone = zone(tz)
         self.year, self.source = year, ARGUMENT if year is not None else source
         self.reference = reference
@@ -104,8 +105,8 @@ class Clock:
                 row += 1
 
     def _numbers(self, block: Block) -> array[int]:
-        """The month that each month's name of the Block means; 0: not known."""
-        return array("i", [self.month(name) for name in block.months.values(block.data)] or [0])
+        """The month that each month's name of the Block means."""
+        return array("i", [self.months.number(name) for name in block.months.values(block.data)] or [UNMET])
 
     def _shifted(self, block: Block, leaf: Any) -> None:
         """Tell the leaf what is known of the clocks of the Block's processes."""
@@ -125,14 +126,16 @@ class Clock:
         moment, source = block.moment[line], KLOG
         month = block.month[line]
         name = block.months.value(block.data, month) if month >= 0 else b""
-        number = self.month(name) if name else 0
-        shift = 0
+        number, shift = UNKNOWN, 0
+        if name and moment != NONE:
+            self.months.meet(name, self.last)
+            number = self.months.teach(name, moment, block.stamp[line])
+        elif name:
+            number = self.months.meet(name, self.last)
         if moment != NONE:
-            if name and not number:
-                self._learn(name, moment, block.stamp[line])
-            elif number:
+            if number > 0:
                 shift = self._shift(block, line, moment, DAYS_BEFORE[number - 1] * DAY + block.stamp[line])
-        elif number:
+        elif number > 0:
             moment, source = DAYS_BEFORE[number - 1] * DAY + block.stamp[line], ENVELOPE
         time = NONE if moment == NONE else self._time(moment, shift)
         block.since_year[row] = moment
@@ -186,7 +189,7 @@ class Clock:
     def fork(self) -> Clock:
         """A copy that may run ahead: what it learns is forgotten with it."""
         copied = copy.copy(self)
-        copied.months, copied.shifts = dict(self.months), dict(self.shifts)
+        copied.months, copied.shifts = self.months.copy(), dict(self.shifts)
         return copied
 
     def differences(self) -> list[str]:
@@ -198,18 +201,6 @@ class Clock:
                 way = "ahead of" if shift > 0 else "behind"
                 found.append(f"the klog clock of {whose} is {_hours(abs(shift))} {way} its envelope's: times are the envelope's")
         return found
-
-    def month(self, name: bytes) -> int:
-        """The number of a month's name; 0: not known."""
-        return self.months.get(name.decode("utf-8", "replace").casefold().rstrip("."), 0)
-
-    def _learn(self, name: bytes, moment: int, stamp: int) -> None:
-        """A month name that no locale of ours has, on a line whose klog header says the month."""
-        number = 1
-        while moment >= DAYS_BEFORE[number] * DAY:
-            number += 1
-        if abs(moment - DAYS_BEFORE[number - 1] * DAY - stamp) < DAY:
-            self.months[name.decode("utf-8", "replace").casefold().rstrip(".")] = number
 
     def _time(self, moment: int, shift: int = 0) -> int:
         if self.year is None:

@@ -17,8 +17,8 @@ Fields = dict[str, Any]
 FIELDS: Final = {
     name.encode(): name
     for name in (
-        "__CURSOR", "__REALTIME_TIMESTAMP", "_SOURCE_REALTIME_TIMESTAMP", "_BOOT_ID", "_HOSTNAME", "SYSLOG_IDENTIFIER", "_COMM", "_PID",
-        "SYSLOG_PID", "MESSAGE",
+        "__CURSOR", "__REALTIME_TIMESTAMP", "_SOURCE_REALTIME_TIMESTAMP", "_BOOT_ID", "_HOSTNAME", "SYSLOG_IDENTIFIER", "_COMM",
+        "_PID", "SYSLOG_PID", "MESSAGE",
     )
 }  # fmt: skip
 # What no name in front of a text may hold.

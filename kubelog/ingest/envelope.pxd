@@ -11,7 +11,7 @@ cdef class EnvelopeReader:
     cdef const unsigned char[::1] b
     cdef const unsigned char[::1] pool
     cdef const unsigned char[::1] words
-    cdef const int[::1] literals, heads, two_words, days_before
+    cdef const int[::1] literals, heads, phrases, days_before
     cdef Py_ssize_t lines
     cdef int[::1] at, end, text_at, month, process, ahead
     cdef signed char[::1] envelope, odd
@@ -81,7 +81,7 @@ cdef class EnvelopeReader:
     @cython.locals(q=Py_ssize_t, d=Py_ssize_t, i=Py_ssize_t, c=cython.int, letters=bint)
     cdef Py_ssize_t _month_end(self, Py_ssize_t p, Py_ssize_t e) except -3 nogil
     @cython.locals(i=Py_ssize_t, k=Py_ssize_t, at=Py_ssize_t, n=Py_ssize_t, c=cython.int)
-    cdef bint _is_first_word(self, Py_ssize_t p, Py_ssize_t e) except -1 nogil
+    cdef Py_ssize_t _phrase(self, Py_ssize_t p, Py_ssize_t e) except -3 nogil
     @cython.locals(n=Py_ssize_t, at=Py_ssize_t, process=cython.int)
     cdef inline Py_ssize_t _known(self, Py_ssize_t p, Py_ssize_t e) except -3 nogil
     @cython.locals(process=Py_ssize_t)

@@ -49,7 +49,7 @@ class EnvelopeReader:
         # A bare `Trace[1783]: …` continues a record.
         self.heads = program.heads
         # Names of two words, as `Thg 10`: their first words, lower case.
-        self.two_words = program.two_words
+        self.phrases = program.phrases
         self.lines = block.lines
         self.at, self.end, self.envelope, self.text_at = block.at, block.end, block.envelope, block.text_at
         self.month, self.stamp, self.process, self.ahead, self.odd = block.month, block.stamp, block.process, block.ahead, block.odd
@@ -609,13 +609,12 @@ class EnvelopeReader:
         return self.date_month
 
     def _month_end(self, p: int, e: int) -> int:
+        q = self._phrase(p, e)
+        if q > 0:
+            return q
         q = ops.word(self.b, p, min(e, p + _MONTH_BYTES + 1))
         if q == p or q - p > _MONTH_BYTES:
             return -1
-        if q + 1 < e and self.b[q] == 32 and 48 <= self.b[q + 1] <= 57 and self._is_first_word(p, q):
-            d = ops.digits(self.b, q + 1, e, 2)
-            if d < e and self.b[d] == 32:
-                return d
         letters = False
         i = p
         while i < q:
@@ -629,23 +628,28 @@ class EnvelopeReader:
             return -1  # a byte order mark
         return q if letters else -1
 
-    def _is_first_word(self, p: int, e: int) -> bool:
-        """Whether self.b[p:e] is the first word of a month's name of two; ASCII letters in either case."""
+    def _phrase(self, p: int, e: int) -> int:
+        """Where a month's name ends that is no single short word, ASCII letters in either case; 0 where none stands at p."""
         i = 0
-        while i < len(self.two_words):
-            at, n = self.literals[2 * self.two_words[i]], self.literals[2 * self.two_words[i] + 1]
+        while i < len(self.phrases):
+            at, n = self.literals[2 * self.phrases[i]], self.literals[2 * self.phrases[i] + 1]
+            i += 1
             k = 0
-            while n == e - p and k < n:
+            while k < n and p + k < e:
                 c = self.b[p + k]
                 if 65 <= c <= 90:
                     c += 32
                 if c != self.pool[at + k]:
                     break
                 k += 1
-            if n == e - p and k == n:
-                return True
-            i += 1
-        return False
+            if k < n:
+                continue
+            q = p + n
+            if q < e and self.b[q] == 46:
+                q += 1
+            if q < e and self.b[q] == 32:
+                return q
+        return 0
 
     def _known(self, p: int, e: int) -> int:
         """The last two processes, by their bytes: where the text behind them begins, or -1."""

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from io import FileIO
-from typing import Final
+from typing import Any, Final, NamedTuple, Protocol
 
 from kubelog.errors import InputError
 from kubelog.ingest.sources import CHUNK
@@ -17,6 +17,47 @@ from kubelog.ingest.sources import CHUNK
 POLL_S: Final = 0.2
 # What a pipe may hold, and what is read of it at a time.
 _PIECE: Final = 1 << 20
+
+
+class Piece(NamedTuple):
+    """Bytes that came; b"" where none did for a while."""
+
+    data: bytes
+    begins: bool = False  # whether another file begins with it, under the same name
+    said: str | None = None  # what the user must be told
+
+
+class Growing(Protocol):
+    """What is followed."""
+
+    def __iter__(self) -> Iterator[Piece]: ...
+
+    def place(self) -> Any:
+        """Where what was given so far ends, as plain data; None where nobody can go on from there."""
+
+
+class StandardInput:
+    """What is piped in, as it comes."""
+
+    def __iter__(self) -> Iterator[Piece]:
+        for piece in pipe():
+            yield Piece(piece or b"")
+
+    def place(self) -> None:
+        return None
+
+
+class GrowingFile:
+    def __init__(self, path: str, place: Any) -> None:
+        self.path, self.at = path, place or 0
+
+    def __iter__(self) -> Iterator[Piece]:
+        for piece in grow(self.path, self.at):
+            self.at += len(piece)
+            yield Piece(piece)
+
+    def place(self) -> Any:
+        return self.at
 
 
 def pipe(idle_s: float | None = None, begun: bytes = b"") -> Iterator[bytes | None]:

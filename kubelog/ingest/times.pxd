@@ -1,7 +1,7 @@
 cimport cython
 
 cdef long long NONE, _DAY, _MINUTE, _NEAR, _LAG, _LEAD
-cdef int _KLOG, _ENVELOPE, _LINE, NO_ZONE, WITH_YEAR
+cdef int _UNMET, _KLOG, _ENVELOPE, _LINE, NO_ZONE, WITH_YEAR
 
 @cython.final
 cdef class TimeReader:

@@ -13,6 +13,7 @@ except ImportError:
     from kubelog import uncompiled as cython
 
 _KLOG, _ENVELOPE = 1, 2
+_UNMET = 0  # a month's name: see months.py
 _LINE = 1  # the line says its year
 _DAY = 86_400_000_000
 _MINUTE = 60_000_000
@@ -33,7 +34,7 @@ class TimeReader:
         self.days_before = DAYS_BEFORE
         self.ahead, self.process = block.ahead, block.process
         self.shift = self.ahead_of_utc = array("q", [NONE])  # of each process, as the clock has them
-        self.numbers = numbers  # of the month that each month's name means; 0: not known
+        self.numbers = numbers  # of the month that each month's name means, as months.py has it
         self.last = NONE  # the moment of the row before
 
     def unknown(self, row: int) -> int:
@@ -74,7 +75,9 @@ class TimeReader:
             month = self.month[line]
             shift, said = 0, self.said
             if month >= 0:
-                if self.numbers[month] == 0:
+                if self.numbers[month] == _UNMET:
+                    return row
+                if self.numbers[month] < 0:
                     if moment != NONE:
                         return row  # it may be learnt
                 elif moment == NONE:

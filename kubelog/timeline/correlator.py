@@ -47,7 +47,7 @@ MAX_WINDOW: Final = 1000
 _GROWING: Final = 64
 # So many events are worked out at a time, while no one asks what is known.
 _MANY: Final = 128
-STATE_FORMAT: Final = 2
+STATE_FORMAT: Final = 3
 
 
 class _Machine:
@@ -392,10 +392,16 @@ class Correlator:
     def _new(self, node: str | None) -> list[_Machine]:
         return [_Machine(rule, node, self.window_us) for rule in RULES]
 
+    def begin(self, path: str, offset: int = -1) -> None:
+        """Another file begins under this name: what stands in it is new behind `offset`, wherever it stood in the one before."""
+        for machines in self._machines.values():
+            for machine in machines:
+                machine.furthest[path] = offset
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the state: a temporary file, synced, then renamed, so that a crash leaves the old one or the new one."""
         target = Path(path)
-        part = target.with_name(f"{target.name}.{os.getpid()}.part")
+        part = target.with_name(f"{target.name}.part")
         data = msgspec.msgpack.encode(self._to_data())
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
         try:
@@ -404,6 +410,7 @@ class Correlator:
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(part, target)
+            _sync(target.parent)
         except OSError:
             part.unlink(missing_ok=True)
             raise
@@ -460,6 +467,18 @@ class Correlator:
         made._timeline.restore(_incidents(data["incidents"]), losses)
         made.reading = data["reading"]
         return made
+
+
+def _sync(folder: Path) -> None:
+    """Have what was renamed in a folder outlive a loss of power, where a folder can be opened."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _incidents(data: Iterable[Any]) -> list[Incident]:

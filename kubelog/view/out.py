@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO, cast
 
 from kubelog.view.escape import terminal
 
@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 class Out:
     """Where a command prints: `--to FILE`, else standard output. Every text was escaped by a view."""
 
-    def __init__(self, to: str | None = None) -> None:
-        self.file: TextIO = sys.stdout if to is None else open(to, "w", encoding="utf-8", newline="\n")  # noqa: SIM115  # closed by close()
+    def __init__(self, to: str | None = None, keep: bool = False) -> None:
+        """`keep` what the file holds, and write behind it."""
+        mode = "a+" if keep else "w"
+        self.file = sys.stdout if to is None else cast(TextIO, open(to, mode, encoding="utf-8", newline="\n"))  # noqa: SIM115  # see close()
         self.owned = to is not None
         if not self.owned and hasattr(self.file, "reconfigure"):
             # A locale that cannot say a character must not end the output.
@@ -54,6 +56,16 @@ class Out:
     def lines(self, lines: Iterable[Line]) -> None:
         for line in lines:
             self.line(line)
+
+    def encoded(self, *lines: str) -> bytes:
+        """Lines as the bytes that `text` writes."""
+        return "".join(f"{line}\n" for line in lines).encode(self.file.encoding, "backslashreplace")
+
+    def write(self, data: bytes) -> None:
+        """Bytes, at once and whole."""
+        self.file.flush()
+        while data:
+            data = data[os.write(self.file.fileno(), data) :]
 
     @property
     def binary(self) -> BinaryIO:

@@ -135,6 +135,11 @@ def _key(one: Evidence) -> tuple[str, int]:
     return one.path, one.offset
 
 
+def plain(lines: Iterable[Line]) -> list[str]:
+    """Lines without their styles."""
+    return ["".join(text for text, _ in line).rstrip() for line in lines]
+
+
 class ChangeText:
     """Changes as lines: `opened`, `step`, `closed` at once, `updated` at most every 10 s of an incident's time."""
 
