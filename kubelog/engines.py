@@ -127,6 +127,9 @@ class ReferenceEngine:
             body += 1
             if number == SYSLOG and text.startswith("\xef\xbb\xbf", body):
                 body += 3
+            elif number == SYSLOG and re.match(r" (?:[^ >][\s\S]| >)", text[body:]):
+                # rsyslog keeps the blank behind `kubelet[1]:`; klog itself has one before what ends a value of several lines.
+                body += 1
         day, clock, instant = hole("day"), hole("clock"), hole("instant")
         block.envelope[line] = number
         block.text_at[line] = at + body

@@ -18,7 +18,7 @@ from tests.said import RECORDS, Said, ended, entries
 
 def program(name: str) -> str:
     """Where a program is."""
-    found = shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/lib/systemd", "/lib/systemd"]))
+    found = shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/lib/systemd", "/lib/systemd", "/usr/sbin"]))
     return found or lacks(name)
 
 

@@ -85,7 +85,9 @@ def test_journalctl_is_read_in_every_language(locale: str, written_as: str, engi
 
 def test_journalctl_is_read_in_every_other_language_of_glibc(engine: Engine) -> None:
     for locale, names in locales("rare_months").items():
-        lines = [f"{name.encode().title().decode()}. {number:2} 09:50:55 n1 systemd[1]: x\n" for number, name in enumerate(names, 1)]
+        lines = [
+            f"{name.encode().title().decode()}. {number:2} 09:50:55 n1 systemd[1]: x\n" for number, name in enumerate(names, 1)
+        ]
         # Twice: a name alone may be another month's in another language; when all were met they tell.
         found = list(Log([Source.of("-", ("".join(lines * 2).encode(),))], engine, year=2017))[12:]
         assert [(record.time.month, record.time.day) for record in found if record.time] == [(n, n) for n in range(1, 13)], locale

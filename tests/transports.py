@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 import json
 import os
+import socket
 import subprocess
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -217,17 +219,50 @@ def rfc3164(records: Sequence[Said], zone: str, head: str = "", host: bool = Tru
     )
 
 
-def rsyslog_escaped(records: Sequence[Said], zone: str) -> str:
-    """What rsyslog makes of control characters that it is given: `#` and three octal digits."""
-    return ended(
-        f"{day_padded(local(said.stamped, zone))} {said.node} {tag(said)}: " + line.replace("\n", "#012").replace("\t", "#011")
-        for said, _, line in entries(records, zone)
-    )
+# The forms in which rsyslogd writes records to files: the clock, and whether it is an instant.
+TEMPLATES: dict[str, tuple[str, bool]] = {
+    "RSYSLOG_TraditionalFileFormat": ("s", False),
+    "RSYSLOG_FileFormat": ("us", True),
+    "RSYSLOG_SyslogProtocol23Format": ("us", True),
+}
 
 
-def rsyslog_file(records: Sequence[Said], zone: str) -> str:
-    """RSYSLOG_FileFormat."""
-    return ended(f"{rfc3339(said.stamped, zone)} {said.node} {tag(said)}: {line}" for said, _, line in entries(records, zone))
+def by_rsyslogd(template: str) -> Writer:
+    """As rsyslogd writes what another rsyslogd forwards to it."""
+
+    def write(folder: Path, transport: Transport) -> list[File]:
+        path, socket_, errors = folder / "rsyslog.log", folder / "in", folder / "stderr"
+        (folder / "rsyslog.conf").write_text(
+            f'global(workDirectory="{folder}" maxMessageSize="256k")\nmodule(load="imptcp")\n'
+            f'input(type="imptcp" path="{socket_}" unlink="on")\naction(type="omfile" file="{path}" template="{template}")\n'
+        )
+        frames = []
+        for said, _, line in entries(transport.records, transport.zone):
+            frame = f"<30>{rfc3339(said.stamped, transport.zone)} {said.node} {tag(said)}: {line}".encode()
+            frames.append(b"%d %s" % (len(frame), frame))
+        command = [program("rsyslogd"), "-n", "-C", "-f", str(folder / "rsyslog.conf"), "-i", str(folder / "pid")]
+        with errors.open("wb") as file:
+            daemon = subprocess.Popen(command, env={"PATH": os.environ.get("PATH", ""), "TZ": transport.zone}, stderr=file)
+        try:
+            awaited(socket_.exists, daemon, errors)
+            with socket.socket(socket.AF_UNIX) as sender:
+                sender.connect(str(socket_))
+                sender.sendall(b"".join(frames))
+            awaited(lambda: path.exists() and path.read_bytes().count(b"\n") == len(frames), daemon, errors)
+        finally:
+            daemon.terminate()
+            daemon.wait()
+        return [File(path, list(transport.records))]
+
+    return write
+
+
+def awaited(condition: Callable[[], bool], daemon: subprocess.Popen[bytes], errors: Path) -> None:
+    end = time.monotonic() + 20
+    while not condition():
+        assert daemon.poll() is None, errors.read_text()
+        assert time.monotonic() < end, "rsyslogd wrote less than it got"
+        time.sleep(0.02)
 
 
 def rfc5424(records: Sequence[Said], zone: str, head: str = "<30>1 ", structured: str = "-", mark: str = "") -> str:
@@ -402,9 +437,11 @@ SYSLOG = [
         "syslog <30> without host", one_file(functools.partial(rfc3164, head="<30>", host=False)), ENTRIES, clock="s", zoned=False,
         says=HOST - {"node"},
     ),
-    Transport("rsyslog with #011 and #012", one_file(rsyslog_escaped), clock="s", zoned=False, says=HOST),
-    Transport("RSYSLOG_FileFormat", one_file(rsyslog_file), ENTRIES, says=HOST),
-    Transport("TZ=Asia/Shanghai RSYSLOG_FileFormat", one_file(rsyslog_file), ENTRIES, SHANGHAI, says=HOST),
+    *(
+        Transport(f"TZ={zone} {name}", by_rsyslogd(name), zone=zone, clock=clock, zoned=zoned, says=HOST)
+        for name, (clock, zoned) in TEMPLATES.items()
+        for zone in ("UTC", SHANGHAI)
+    ),
     Transport("syslog RFC 5424", one_file(rfc5424), ENTRIES, says=HOST),
     Transport("TZ=Asia/Shanghai syslog RFC 5424", one_file(rfc5424), ENTRIES, SHANGHAI, says=HOST),
     Transport("syslog RFC 5424 with BOM", one_file(functools.partial(rfc5424, mark="\ufeff")), ENTRIES, says=HOST),

@@ -433,6 +433,10 @@ class EnvelopeReader:
             return -1
         if text + 2 < e and self.b[text] == 239 and self.b[text + 1] == 187 and self.b[text + 2] == 191:
             text += 3
+        elif text + 2 < e and self.b[text] == 32:
+            # rsyslog keeps the blank behind `kubelet[1]:`; klog itself has one before what ends a value of several lines.
+            if (self.b[text + 1] != 32 and self.b[text + 1] != 62) or (self.b[text + 1] == 32 and self.b[text + 2] == 62):
+                text += 1
         # What is not said is `-`.
         self.pod_at = self.pod_end = self.node_at
         if self.node_end - self.node_at == 1 and self.b[self.node_at] == 45:
