@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from msgspec.structs import replace
+
 from kubelog.ingest.block import NONE, VERDICTS, Block, text
 from kubelog.ingest.calendar import DAY
 from kubelog.ingest.clock import AHEAD, BACK
@@ -14,7 +16,7 @@ from kubelog.ingest.cut import cut_rows
 from kubelog.message.filter import Filter
 from kubelog.message.heard import Listener
 from kubelog.message.record import RecordMaker
-from kubelog.message.vocabulary import GAP_US, LATE_US, BootChanged, Event, Heard
+from kubelog.message.vocabulary import GAP_US, LATE_US, BootChanged, Event, Heard, InputLost, LineCut
 
 # Moments without a year count in a leap year.
 _YEAR = 366 * DAY
@@ -51,6 +53,17 @@ class Feed:
         copied.booting = self.booting.copy()
         return copied
 
+    def lost(self, text: str, block: Block, maker: RecordMaker) -> Event | None:
+        """That a part of the input is missing before a Block; None where no record of it has a time."""
+        row = next((row for row in range(len(block)) if block.time[row] != NONE or block.since_year[row] != NONE), None)
+        if row is None:
+            return None
+        maker.node = self.node
+        seen = maker.seen(block, row, self.turned, self.heard.get)
+        if seen.heard is None or seen.time_us is None:
+            return InputLost(text=text, seen=seen)
+        return InputLost(text=text, since_us=seen.heard.us, seen=replace(seen, heard=seen.heard.at(seen.time_us)))
+
     def read(self, block: Block, maker: RecordMaker) -> Iterator[Event]:
         """The wanted events of a Block."""
         rows = len(block)
@@ -77,7 +90,8 @@ class Feed:
             if row == end:
                 maker.node = nodes.names[listener.node]
                 if not self.filters or self.where.admits(maker.record(block, row - 1)):
-                    yield maker.cut(block, row - 1, listener.shift, nodes.asked)
+                    seen = maker.seen(block, row - 1, listener.shift, nodes.asked)
+                    yield LineCut(unit=seen.unit, seen=seen)
                 end = next(ends, None)
                 listener.rows = end or rows
             elif listener.asked and not _holds(block, row, self._texts[block.kind[row]]):

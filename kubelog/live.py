@@ -77,7 +77,7 @@ class LiveReader:
             "offset": self.reader.offset,
             "line": self.reader.line,
             "boot": self.reader.boot.decode("latin-1"),
-            "clock": [clock.year, clock.source, clock.last, clock.assumed],
+            "clock": [clock.year, clock.source, clock.last, clock.assumed, clock.unset, clock.twice, clock.fold],
             "months": clock.months.state(),
             "shifts": [[*key, shift] for key, shift in clock.shifts.items()],
             "feed": [feed.node, feed.moment, feed.turned, msgspec.to_builtins(list(feed.heard.items())), list(feed.booting)],
@@ -94,7 +94,7 @@ class LiveReader:
         classes = self.reader.engine.decoder.classes
         early = [msgspec.convert(data, classes[kind], strict=False) for kind, data in place["early"]]
         self.reader.go_on(place["offset"], place["line"], place["boot"].encode("latin-1"))
-        clock.year, clock.source, clock.last, clock.assumed = learnt
+        clock.year, clock.source, clock.last, clock.assumed, clock.unset, clock.twice, clock.fold = learnt
         clock.months.restore(months)
         clock.shifts = shifts
         feed.node, feed.moment, feed.turned, feed.heard, feed.booting = node, moment, turned, heard, set(booting)

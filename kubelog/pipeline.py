@@ -25,7 +25,7 @@ from kubelog.ingest.block import VERDICTS, Block
 from kubelog.ingest.clock import CLOCK, Clock
 from kubelog.ingest.columns import keep_freed
 from kubelog.ingest.place import NOWHERE, Place
-from kubelog.ingest.sources import CHUNK, Source, expand, family
+from kubelog.ingest.sources import CHUNK, Source, expand, family, missing
 from kubelog.message.coverage import Coverage
 from kubelog.message.filter import Filter
 from kubelog.message.record import Record, RecordMaker
@@ -75,6 +75,7 @@ class Log:
         self.jobs = jobs or cores()
         self.year, self.tz, self.node, self.now, self.at = year, tz, node, now, at
         self.where = where or Filter()
+        self._clocks: dict[str, tuple[tuple[int, str, int], Clock]] = {}  # of each family, the last file that was read
         self._years: dict[str, tuple[int, int, bool] | None] = {}
         self.errors: list[InputError] = []  # inputs that could not be read to their end, after an iteration
         self.notes: list[str] = []  # what was assumed, after an iteration
@@ -113,6 +114,19 @@ class Log:
     def reader(self, source: Source) -> Reader:
         return Reader(self.engine, source.path, self._clock(source))
 
+    def _follows(self, reader: Reader) -> None:
+        """A file that was rotated goes on with the clock of the one before it."""
+        name, place = family(reader.path)
+        before = self._clocks.get(name)
+        if before is not None and before[0] < place:
+            clock = before[1]
+            if reader.clock.hint is None:
+                clock.assumed = None  # said already
+                reader.clock = clock
+            else:
+                reader.clock.months, reader.clock.shifts = clock.months, clock.shifts
+        self._clocks[name] = place, reader.clock
+
     def blocks(self) -> Iterator[tuple[Block, RecordMaker]]:
         """The Blocks of all inputs in order. An input that breaks off is told in `errors`; what could be read is delivered."""
         return self.made(lambda block, maker: (block, maker))
@@ -136,6 +150,7 @@ class Log:
     def _joined(self, source: Source) -> Iterator[tuple[Block, RecordMaker]]:
         """The Blocks of one input, but for their messages."""
         reader = self.reader(source)
+        self._follows(reader)
         maker = self.maker(reader.clock, source.place)
         keep_freed()
         try:
@@ -311,8 +326,13 @@ class Log:
         from kubelog.timeline import WANTED
 
         feed = Feed(WANTED, self.where, node, fixed=self.node is not None, leaf=self.engine.leaves.Listener)
-        path = ""
+        path, lost = "", None
         for block, maker in blocks:
+            if path and block.path != path:
+                lost = missing(path, block.path) or lost
+            if lost and (event := feed.lost(lost, block, maker)):
+                lost = None
+                yield event
             path = block.path
             yield from feed.read(block, maker)
         if feed.cut:

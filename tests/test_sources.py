@@ -229,6 +229,27 @@ def test_files_that_were_rotated_come_oldest_first(tmp_path: Path) -> None:
     assert family("/x/kubelet.n1.root.log.INFO.20171016-095054.17144")[0] == "/x/kubelet.n1.root.log.INFO"
 
 
+@pytest.mark.parametrize(
+    ("names", "text"),
+    [
+        (["kubelet.log", "kubelet.log.1", "kubelet.log.3"], "kubelet.log.2 is not there"),
+        (["kubelet.log", "kubelet.log.5.gz"], "kubelet.log.1 to kubelet.log.4 are not there"),
+        (["kubelet.log", "kubelet.log.1", "kubelet.log.2"], None),
+        (["kubelet.log", "kubelet.log-20171016"], None),
+    ],
+)
+def test_a_rotated_file_that_is_missing_is_a_gap(names: list[str], text: str | None, tmp_path: Path) -> None:
+    for hour, name in zip((12, 11, 9), names, strict=False):
+        lines = f"I1016 {hour:02}:00:00.000000       1 a.go:1] x\nI1016 {hour:02}:30:00.000000       1 a.go:1] x\n".encode()
+        (tmp_path / name).write_bytes(gzip.compress(lines) if name.endswith(".gz") else lines)
+    found = kubelog.read(tmp_path, year=2017, node="n1").incidents().to_dict()
+    first = "09:30:00" if len(names) == 3 else "11:30:00"
+    gap = {"from": f"2017-10-16T{first}.000000", "to": "", "node": "n1", "kind": "input", "text": text}
+    gap["to"] = "2017-10-16T11:00:00.000000" if len(names) == 3 else "2017-10-16T12:00:00.000000"
+    assert found["gaps"] == ([gap] if text else [])
+    assert [one["kind"] for one in found["incidents"]] == (["LogGap"] if text else [])
+
+
 def test_the_same_file_is_read_once(tmp_path: Path) -> None:
     path = tmp_path / "kubelet.log"
     path.write_bytes(LOG)

@@ -34,6 +34,11 @@ _LEAP: Final = 366 * DAY
 # A stamp that lies further back than this has crossed New Year; one further ahead is a late line of the old year.
 BACK: Final = 30 * DAY
 AHEAD: Final = 350 * DAY
+# A clock that nobody set begins with a year; so long it may go on between two lines. A New Year comes behind a December.
+_UNSET: Final = 10 * 60 * 1_000_000
+_DECEMBER: Final = DAYS_BEFORE[11] * DAY
+# In the hour that comes twice no line is so late.
+_SET_BACK: Final = 30 * 60 * 1_000_000
 # Zones differ by quarter hours, at most by these; a stamp of klog is that much older than its envelope's, or younger.
 _QUARTER: Final = 15 * 60 * 1_000_000
 _WIDEST: Final = 14 * 4 * _QUARTER
@@ -70,6 +75,9 @@ class Clock:
         self.year, self.source = year, ARGUMENT if year is not None else source
         self.reference = reference
         self.last: int | None = None  # moment of the line before
+        self.unset: int | None = None  # the last moment of a clock that was not set
+        self.twice: int | None = None  # the last local time of an hour that comes twice
+        self.fold = 0  # which of the two it is
         self.assumed: int | None = None  # the first year that the reference gave
         # The year and moment of the first date, and whether a line says it: see survey.py.
         self.hint: tuple[int, int, bool] | None = None
@@ -221,6 +229,9 @@ class Clock:
                 self.assumed = self.year
         elif self.last is not None:
             if moment < self.last - BACK:
+                if is_unset(moment, self.last, self.unset):
+                    self.unset = moment
+                    return self._zoned(in_year(moment, self.year) - shift)
                 self.year += 1
             elif moment > self.last + AHEAD:
                 # A late line of the old year: the year of what follows does not change.
@@ -232,11 +243,24 @@ class Clock:
         return local - self._ahead(local)
 
     def _ahead(self, local: int) -> int:
-        """µs that the zone's clocks were ahead of UTC at a local time."""
+        """µs that the zone's clocks were ahead of UTC at a local time, of two such times that of the line's."""
         if self.zone is None:
             return 0
-        offset = (_EPOCH + timedelta(microseconds=local)).replace(tzinfo=self.zone).utcoffset() or timedelta()
-        return offset // timedelta(microseconds=1)
+        first, second = self._offsets(local)
+        if second >= first:
+            return first
+        if self.twice is None or abs(local - self.twice) > DAY:
+            self.fold = 0
+        elif local < self.twice - _SET_BACK:
+            self.fold = 1
+        self.twice = local
+        return second if self.fold else first
+
+    def _offsets(self, local: int) -> tuple[int, int]:
+        """µs that the zone's clocks were ahead of UTC when they first and when they last showed a time."""
+        at = (_EPOCH + timedelta(microseconds=local)).replace(tzinfo=self.zone)
+        first, second = at.utcoffset() or timedelta(), at.replace(fold=1).utcoffset() or timedelta()
+        return first // timedelta(microseconds=1), second // timedelta(microseconds=1)
 
     def _offset(self, moment: int) -> tuple[int, int, int]:
         """What to take from local times around a moment of this year, and since when and until when (µs since 1970)."""
@@ -245,8 +269,8 @@ class Clock:
         assert self.year is not None
         since = in_year(moment, self.year) // _STEADY * _STEADY
         until = since + _STEADY
-        offset = self._ahead(since)
-        return (offset, since, until) if offset == self._ahead(until) else (0, 0, 0)
+        (offset, again), (after, _) = self._offsets(since), self._offsets(until)
+        return (offset, since, until) if offset == again == after else (0, 0, 0)
 
     def shown(self, time: int) -> datetime | None:
         """A time as users see it: aware where the zone is known."""
@@ -267,6 +291,11 @@ class Clock:
         if time.tzinfo is None or self.zone is None:
             return time.replace(tzinfo=self.zone)
         return time.astimezone(self.zone)
+
+
+def is_unset(moment: int, last: int, unset: int | None) -> bool:
+    """Whether a moment that is far behind the last is said by a clock that nobody has set yet, and is no New Year."""
+    return last < _DECEMBER and 0 <= moment - (unset or 0) < _UNSET
 
 
 def moment_of(local: int) -> int:

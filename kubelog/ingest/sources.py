@@ -308,6 +308,21 @@ def family(path: str) -> tuple[str, tuple[int, str, int]]:
     return said["name"], (0, said.get("date") or "~", 0)
 
 
+def missing(before: str, after: str) -> str | None:
+    """What should stand between two files of a family, in words."""
+    (name, first), (_, second) = family(before), family(after)
+    if first[1] == second[1] == "~" and first[2] != second[2]:
+        absent = [f"{name}.{-number}" for number in range(first[2] + 1, second[2])]
+    elif second[0] > first[0] + 1:
+        absent = [f"{name}{number}.log" for number in range(first[0] + 1, second[0])]
+    else:
+        return None
+    if not absent:
+        return None
+    names = [os.path.basename(one) for one in (absent[0], absent[-1])]
+    return f"{names[0]} is not there" if len(absent) == 1 else f"{names[0]} to {names[1]} are not there"
+
+
 def _in_order(sources: list[Source]) -> list[Source]:
     """Files that were rotated behind one another, the oldest first, where the first of them stands."""
     families: dict[str, list[Source]] = {}

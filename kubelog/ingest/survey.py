@@ -15,7 +15,7 @@ from typing import Final
 
 from kubelog.ingest.block import NONE, WITH_YEAR, Block
 from kubelog.ingest.calendar import DAY, DAYS_BEFORE, in_year, micros
-from kubelog.ingest.clock import AHEAD, BACK, moment_of
+from kubelog.ingest.clock import AHEAD, BACK, is_unset, moment_of
 
 _WHOLE: Final = 1 << 20  # what is smaller is looked at as a whole
 _STEP: Final = 1 << 19
@@ -48,10 +48,14 @@ def first_years(
     for number, pieces in enumerate(files):
         for piece in pieces:
             dates += _dates(piece, number, lines, months)
-    turns, turned, last = [], 0, None
+    turns, turned, last, unset = [], 0, None, None
     for moment, _, _ in dates:
         if last is not None and moment > last + AHEAD:
             turns.append(turned - 1)  # a late line of the old year
+            continue
+        if last is not None and moment < last - BACK and is_unset(moment, last, unset):
+            unset = moment
+            turns.append(turned)
             continue
         turned += last is not None and moment < last - BACK
         last = moment

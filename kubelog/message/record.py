@@ -30,7 +30,7 @@ from kubelog.klog import values
 from kubelog.klog.values import PodRef
 from kubelog.message import signature
 from kubelog.message.decoder import Decoder, table_time
-from kubelog.message.vocabulary import ClusterEvent, Event, Heard, LineCut, Seen
+from kubelog.message.vocabulary import ClusterEvent, Event, Heard, Seen
 
 # By the number in a Block; none is -1.
 _SEVERITY_OF: Final[tuple[str | None, ...]] = (*SEVERITIES, None)
@@ -175,16 +175,15 @@ class RecordMaker:
         )  # fmt: skip
         return cls(seen=seen, **fields) if event is None else msgspec.structs.replace(event, seen=seen), problem
 
-    def cut(self, block: Block, row: int, shift: int, heard: Callable[[str | None], Heard | None]) -> LineCut:
-        """The event that a row's line was cut short; see `event`."""
+    def seen(self, block: Block, row: int, shift: int, heard: Callable[[str | None], Heard | None]) -> Seen:
+        """When and where a row was said; see `event`."""
         line, time, moment = block.first[row], block.time[row], block.since_year[row]
         us = time if time != NONE else None if moment == NONE else moment + shift
         node, unit = block.node(line) or self.node, block.unit(line) or self.place.unit
-        seen = Seen(
+        return Seen(
             self._shown(block, line, time), us, time != NONE, node, unit, block.pid(line), _SEVERITY_OF[block.head[line]],
             block.path, block.number_of(line), block.offset_of(line), heard(node),
         )  # fmt: skip
-        return LineCut(unit=unit, seen=seen)
 
     def _shown(self, block: Block, line: int, time: int) -> datetime | None:
         """A time as users see it. Of no zone but that of the line itself, if that says one."""

@@ -84,6 +84,7 @@ from kubelog.message.vocabulary.evidence import (
 )
 from kubelog.message.vocabulary.host import (
     BootChanged,
+    InputLost,
     JournalSuppressed,
     LineCut,
     UnitDeactivated,
@@ -294,6 +295,7 @@ __all__ = [
     "HealthCheckFailed",
     "Heard",
     "ImagePullFailed",
+    "InputLost",
     "JournalSuppressed",
     "KubeletFailed",
     "KubeletFlag",

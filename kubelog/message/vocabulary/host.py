@@ -90,6 +90,13 @@ class LineCut(Event, frozen=True, gc=False, kw_only=True):
     unit: str | None = None
 
 
+class InputLost(Event, frozen=True, gc=False, kw_only=True):
+    """A part of the input is missing before this record, as a rotated file: no wording says it, who reads the input sees it."""
+
+    text: str = ""  # what is missing
+    since_us: int | None = None  # the latest time before it, as `Seen.time_us`
+
+
 class BootChanged(Event, frozen=True, gc=False, kw_only=True):
     """Another boot of the host begins."""
 

@@ -15,6 +15,7 @@ from kubelog.message.vocabulary import (
     BootChanged,
     Event,
     Heard,
+    InputLost,
     JournalSuppressed,
     KubeletVersion,
     LineCut,
@@ -44,7 +45,7 @@ class LogGap(Rule):
     """See the module."""
 
     kind = "LogGap"
-    opens = extends = frozenset({JournalSuppressed, LineCut, BootChanged})
+    opens = extends = frozenset({JournalSuppressed, LineCut, BootChanged, InputLost})
     explains = frozenset({UnitStarted, NodeConfig, KubeletVersion})
     # What was lost is never lost again: it is kept for as long as another incident may turn out to span it.
     reopen_us = 3_600_000_000
@@ -59,6 +60,8 @@ class LogGap(Rule):
         match event:
             case JournalSuppressed() | LineCut() if now is not None:
                 return self._lost(state, event, now)
+            case InputLost() if now is not None:
+                return self._missing(state, event, now)
             case BootChanged() if event.seen.heard is not None:
                 return self._booted(state, event, event.seen.heard.us)
         return state
@@ -77,6 +80,12 @@ class LogGap(Rule):
         lines = case.marks.get("lines", 0) + (1 if isinstance(event, LineCut) else event.count or 0)
         opened = begin if case.opened is None or begin.us < case.opened.us else case.opened
         return state.put(case.replace(opened=opened, marks={**case.marks, "lines": lines}))
+
+    def _missing(self, state: State, event: InputLost, now: Instant) -> State:
+        state, case = state.begin(_MISSING, {})
+        begin = now if event.since_us is None or event.since_us > now.us else shifted(now, event.since_us)
+        case = case.said(event, f"A part of the log is missing: {event.text}").replace(opened=begin, last=now)
+        return state.put(case.close("resolved", "recovered", now))
 
     def _booted(self, state: State, event: Event, us: int) -> State:
         case = next((one for one in state.cases if _is_boot(one) and one.opened is not None and one.opened.us == us), None)
@@ -113,6 +122,10 @@ class LogGap(Rule):
         if _is_boot(case):
             summary = f"{host} was started anew: from {begin} to {end} the log has no line of it."
             return Explanation(summary, Cause("The journal begins another boot there.", "certain", proof), (), (_BOOT_ADVICE,))
+        if case.key == _MISSING:
+            text = case.steps[0].text.partition(": ")[2]
+            summary = f"From {begin} to {end} a part of the log of {host} is missing."
+            return Explanation(summary, Cause(f"Of the files that were read {text}.", "certain", proof), (), (_MISSING_ADVICE,))
         unit, count = case.subject.get("unit", "a unit"), case.marks.get("lines", 0)
         what = f"{plural(count, 'message' if unit == 'kernel' else 'line')} of {'the kernel' if unit == 'kernel' else unit}"
         if case.key.startswith(_CUT):
@@ -132,12 +145,14 @@ class LogGap(Rule):
         if _is_boot(case):
             text = "another boot of the host begins: what came between is not in the log"
             return () if case.is_open else (Gap(begin, end, node, "boot", text),)
+        if case.key == _MISSING:
+            return (Gap(begin, end, node, "input", case.steps[0].text.partition(": ")[2]),)
         unit, cut = case.subject.get("unit", ""), case.key.startswith(_CUT)
         spans = (one for one in memory.dropped if one.unit == unit and one.cut == cut)
         return tuple(gap_of(one, node) for one in spans if begin.us <= one.begin.us and one.time.us <= end.us)
 
     def matters(self, case: Case) -> bool:
-        if _is_boot(case):
+        if _is_boot(case) or case.key == _MISSING:
             return case.opened is not None and case.last is not None and case.last.us - case.opened.us >= _LEAST_US
         # Lines that were cut short are there, but for their ends.
         return case.marks.get("lines", 0) >= _LEAST_LINES and not case.key.startswith(_CUT)
@@ -150,7 +165,7 @@ class LogGap(Rule):
         return by.state == "open" or any(one is not None and one.us >= found.last_seen.us for one in (by.closed, by.last_seen))
 
 
-_BOOT, _CUT = "-- boot", "-- cut "  # no unit is called so
+_BOOT, _CUT, _MISSING = "-- boot", "-- cut ", "-- missing"  # no unit is called so
 _BOOT_ADVICE: Final = (
     "See how the boot before ended (`journalctl -b -1 -e`), and whether the host was restarted on purpose (`last -x`)."
 )
@@ -158,6 +173,7 @@ _RATE_ADVICE: Final = (
     "Raise the limit for the unit (LogRateLimitIntervalSec=, LogRateLimitBurst=; RateLimitBurst= in journald.conf for all), and "
     "look at what it repeats: the lines around the gap mostly say it."
 )
+_MISSING_ADVICE: Final = "Read the missing file too, or keep more files when logs are rotated."
 _CUT_ADVICE: Final = "Write the log with `journalctl --no-pager --full --all`."
 _KERNEL_ADVICE: Final = "Give the kernel a larger buffer (log_buf_len=), and look at what it repeats (`dmesg`)."
 
