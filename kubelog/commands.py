@@ -235,7 +235,8 @@ def tail(options: argparse.Namespace, out: Out) -> int:
 
 def _growing(options: argparse.Namespace, one: Tail) -> Growing:
     """What is followed, from where the state says that it was left."""
-    from kubelog.ingest.follow import GrowingFile, StandardInput
+    from kubelog.ingest.follow import StandardInput
+    from kubelog.ingest.rotate import GrowingFile
 
     name = options.inputs or "-"
     if name == "-":

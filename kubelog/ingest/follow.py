@@ -1,17 +1,12 @@
-"""a growing file, or a pipe → pieces of bytes as they come."""
+"""a pipe → pieces of bytes as they come. What else is followed is in rotate.py (files) and journal.py."""
 
 from __future__ import annotations
 
 import os
 import select
 import sys
-import time
 from collections.abc import Iterator
-from io import FileIO
 from typing import Any, Final, NamedTuple, Protocol
-
-from kubelog.errors import InputError
-from kubelog.ingest.sources import CHUNK
 
 # How often a file is looked at, and how long a pipe is silent before what it sent counts as complete.
 POLL_S: Final = 0.2
@@ -25,6 +20,7 @@ class Piece(NamedTuple):
     data: bytes
     begins: bool = False  # whether another file begins with it, under the same name
     said: str | None = None  # what the user must be told
+    lost: bool = False  # whether that is a loss of what stood before it
 
 
 class Growing(Protocol):
@@ -45,19 +41,6 @@ class StandardInput:
 
     def place(self) -> None:
         return None
-
-
-class GrowingFile:
-    def __init__(self, path: str, place: Any) -> None:
-        self.path, self.at = path, place or 0
-
-    def __iter__(self) -> Iterator[Piece]:
-        for piece in grow(self.path, self.at):
-            self.at += len(piece)
-            yield Piece(piece)
-
-    def place(self) -> Any:
-        return self.at
 
 
 def pipe(idle_s: float | None = None, begun: bytes = b"") -> Iterator[bytes | None]:
@@ -88,35 +71,3 @@ def _widen(descriptor: int) -> None:
         fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, _PIECE)
     except (ImportError, AttributeError, OSError):
         return  # another system, or no pipe
-
-
-def grow(path: str, start: int = 0, poll_s: float = POLL_S) -> Iterator[bytes]:
-    """A file from `start`, then as it grows; through renames (the old one is read out first) and truncations."""
-    file = _open(path)
-    file.seek(start)
-    try:
-        while True:
-            chunk = file.read(CHUNK)
-            if chunk:
-                yield chunk
-                continue
-            try:
-                now, mine = os.stat(path), os.fstat(file.fileno())
-            except OSError:
-                now = mine = os.fstat(file.fileno())
-            if (now.st_ino, now.st_dev) != (mine.st_ino, mine.st_dev):
-                file.close()
-                file = _open(path)
-            elif now.st_size < file.tell():
-                file.seek(0)
-            else:
-                time.sleep(poll_s)
-    finally:
-        file.close()
-
-
-def _open(path: str) -> FileIO:
-    try:
-        return FileIO(path)
-    except OSError as error:
-        raise InputError(path, (error.strerror or "cannot be read").lower()) from None

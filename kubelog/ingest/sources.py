@@ -312,7 +312,7 @@ def missing(before: str, after: str) -> str | None:
     """What should stand between two files of a family, in words."""
     (name, first), (_, second) = family(before), family(after)
     if first[1] == second[1] == "~" and first[2] != second[2]:
-        absent = [f"{name}.{-number}" for number in range(first[2] + 1, second[2])]
+        absent = [f"{name}.{-number}" for number in range(second[2] - 1, first[2], -1)]
     elif second[0] > first[0] + 1:
         absent = [f"{name}{number}.log" for number in range(first[0] + 1, second[0])]
     else:
