@@ -252,6 +252,10 @@ def _log_options(one: argparse.ArgumentParser) -> None:
     one.add_argument("--severity", metavar="S", help="only these severities, such as WEF")
     one.add_argument("--since", type=_time, metavar="T", help="only records at T or later")
     one.add_argument("--until", type=_time, metavar="T", help="only records at T or earlier")
+    one.add_argument(
+        "--journal", nargs="?", const="", metavar="DIR", help="read the journal: this machine's, this boot; or that in DIR"
+    )
+    one.add_argument("--boot", metavar="B", help="which boot of the journal: 0 the last, -1 the one before, an id, all")
     one.add_argument("--jobs", type=_count, metavar="N", help="threads that read (default: the cores)")
     one.add_argument(
         "--engine", choices=["scanner", "reference"], default="scanner", metavar="E", help="scanner or reference (slow)"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import stat
 import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final
@@ -28,6 +29,8 @@ OK: Final = 0
 FOUND: Final = 1  # by --fail-on
 USAGE: Final = 2
 UNREADABLE: Final = 3  # some input
+# Where journald keeps this machine's journal.
+_JOURNALS: Final = ("/var/log/journal", "/run/log/journal")
 
 
 def _log(options: argparse.Namespace, sources: list[Source]) -> Log:
@@ -44,6 +47,8 @@ def _log(options: argparse.Namespace, sources: list[Source]) -> Log:
         since=options.since,
         until=options.until,
     )
+    if options.boot is not None and options.journal is None:
+        raise UsageError("--boot is of the journal: add --journal, or --journal=DIR")
     engine = load_grammar(options.grammar, options.engine)
     known = {entry.event for entry in engine.table.entries}
     if options.kind is not None and options.kind not in known:
@@ -62,7 +67,9 @@ def _opened(options: argparse.Namespace) -> tuple[Log, bool]:
     """The log that the arguments name, and whether some of them name none (which has been said)."""
     from kubelog.ingest.sources import expand
 
-    sources, errors = expand(options.inputs or ["-"])
+    inputs, journals = options.inputs, _journals(options)
+    sources, errors = expand(inputs or ([] if journals else ["-"]))
+    sources += journals
     if errors and not sources:
         raise (
             errors[0] if len(errors) == 1 else InputError(errors[0].path, f"{errors[0].reason}, and so for {len(errors) - 1} more")
@@ -70,6 +77,23 @@ def _opened(options: argparse.Namespace) -> tuple[Log, bool]:
     for error in errors:
         complain(str(error))
     return _log(options, sources), bool(errors)
+
+
+def _journals(options: argparse.Namespace) -> list[Source]:
+    """The journal, where it is asked for."""
+    from kubelog.ingest.sources import journal
+
+    return [] if options.journal is None else [journal(**_journal(options))]
+
+
+def _journal(options: argparse.Namespace) -> dict[str, Any]:
+    """What is read of the journal: see Journal."""
+    name, boot = options.journal, None if options.boot == "all" else options.boot
+    if not name:
+        return {"path": "journal", "boot": "0" if options.boot is None else boot}
+    if not os.path.exists(name):
+        raise InputError(name, "no such file or directory")
+    return {"path": name, "boot": boot, **({"folder": name} if os.path.isdir(name) else {"files": [name]})}
 
 
 def _status(log: Log, failed: bool, found: bool = False) -> int:
@@ -155,6 +179,8 @@ def _show_blocks(log: Log, blocks: list[tuple[Block, RecordMaker]], show: Callab
 
 
 def timeline(options: argparse.Namespace, out: Out) -> int:
+    if not options.inputs and options.journal is None and not _is_piped() and any(map(os.path.isdir, _JOURNALS)):
+        options.journal = ""
     log, failed = _opened(options)
     if options.lines:
         log.sources = [_kept(source) for source in log.sources]
@@ -172,6 +198,15 @@ def timeline(options: argparse.Namespace, out: Out) -> int:
         elif not log.errors or any(found.coverage.values()):
             out.lines(text.timeline(found, out.width, raw))
     return _status(log, failed, any(_fails(options.fail_on, one.kind, one.severity) for one in found))
+
+
+def _is_piped() -> bool:
+    """Whether something is given on standard input."""
+    try:
+        mode = os.fstat(sys.stdin.fileno()).st_mode
+    except (AttributeError, OSError, ValueError):
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISREG(mode) or stat.S_ISSOCK(mode)
 
 
 def _kept(source: Source) -> Source:
@@ -203,7 +238,7 @@ def tail(options: argparse.Namespace, out: Out) -> int:
     log = _log(options, [])
     state = State(options.state, out, complain, log.engine.decoder.classes) if options.state else None
     correlator = Correlator(keep_closed=False) if state is None else state.correlator
-    live = LiveReader(log, Source.of(options.inputs or "-"), WANTED)
+    live = LiveReader(log, Source.of(options.inputs or ("-" if options.journal is None else options.journal or "journal")), WANTED)
     as_text = (options.output or ("text" if out.is_terminal else "jsonl")) == "text"
     texts, found, assumed = text.ChangeText(), False, False
 
@@ -226,11 +261,12 @@ def tail(options: argparse.Namespace, out: Out) -> int:
 
     watch = watching(options, out, as_text, live, correlator)
     one = Tail(live, correlator, tell=tell, out=out, watch=watch, says=complain, state=state, hook=hook)
+    grows = _growing(options, one)
     try:
-        one.run(_growing(options, one), is_enough)
+        one.run(grows, is_enough)
     finally:
         watch.end()
-    return _status(log, False, found)
+    return _status(log, bool(getattr(grows, "errors", ())), found)
 
 
 def _growing(options: argparse.Namespace, one: Tail) -> Growing:
@@ -239,6 +275,12 @@ def _growing(options: argparse.Namespace, one: Tail) -> Growing:
     from kubelog.ingest.rotate import GrowingFile
 
     name = options.inputs or "-"
+    if options.journal is not None:
+        from kubelog.ingest.journal import Journal
+
+        if options.inputs:
+            raise UsageError("expected one input to follow, found a file and --journal")
+        return Journal(**_journal(options), follow=True, place=one.resumed())
     if name == "-":
         return StandardInput()
     return GrowingFile(name, one.resumed())

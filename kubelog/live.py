@@ -43,6 +43,7 @@ class LiveReader:
         leaf = self.reader.engine.leaves.Listener
         self.feed = Feed(every if wanted is None else wanted, log.where, log.node, fixed=log.node is not None, leaf=leaf)
         self.ahead = self.feed
+        self.missing: str | None = None  # what is missing before that which comes
         self.early: dict[int, Event] = {}  # offset → an event that was told before its record was complete
 
     def push(self, data: bytes, final: bool = False) -> Iterator[Event]:
@@ -52,6 +53,9 @@ class LiveReader:
         """
         for block in self.reader.push(data, final):
             self.reader.engine.messages(block)
+            if self.missing and (event := self.feed.lost(self.missing, block, self.maker)):
+                self.missing = None
+                yield event
             for event in self.feed.read(block, self.maker):
                 if _said(self.early.pop(event.seen.offset, None)) != _said(event):
                     yield event
@@ -78,6 +82,7 @@ class LiveReader:
             "line": self.reader.line,
             "boot": self.reader.boot.decode("latin-1"),
             "clock": [clock.year, clock.source, clock.last, clock.assumed, clock.unset, clock.twice, clock.fold],
+            "missing": self.missing,
             "months": clock.months.state(),
             "shifts": [[*key, shift] for key, shift in clock.shifts.items()],
             "feed": [feed.node, feed.moment, feed.turned, msgspec.to_builtins(list(feed.heard.items())), list(feed.booting)],
@@ -99,7 +104,7 @@ class LiveReader:
         clock.shifts = shifts
         feed.node, feed.moment, feed.turned, feed.heard, feed.booting = node, moment, turned, heard, set(booting)
         self.early = {event.seen.offset: event for event in early}
-        self.ahead = feed
+        self.ahead, self.missing = feed, place["missing"]
 
     @property
     def heard(self) -> dict[str | None, Heard]:

@@ -163,6 +163,7 @@ class Log:
             yield block, maker
         if reader.offset == 0 and not any(error.path == source.path for error in self.errors):
             self.empty.append(source.path)
+        self.notes += source.notes
         self.note_year(reader)
 
     def note_year(self, reader: Reader) -> None:

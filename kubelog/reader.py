@@ -112,7 +112,7 @@ class Reader:
         if block.origins is not None:
             taken, lines, self.boot = self.taken, block.origins.total, self.last_boot
             if settled < block.lines:
-                taken, lines = block.origins.start(settled), block.origins.line(settled)
+                taken, lines = block.origins.begin(settled), block.origins.line(settled)
                 self.boot = self.unwrapped.boot(settled, self.last_boot)
         if settled == block.lines and self.taken == len(self.held):
             block.dropped, self.dropped = self.dropped, 0

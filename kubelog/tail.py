@@ -94,6 +94,12 @@ class Tail:
             while piece := self._next(pieces, signals):
                 if piece.said:
                     self.says(piece.said)
+                if piece.lost:
+                    self.live.missing = (piece.said or "").partition(": ")[2]
+                if not piece.data and not piece.begins:
+                    if self.state is not None and place is not None:
+                        self.state.batch(b"", place, self.out.write)
+                    continue
                 with self.watch.taking():
                     text = self._ended() if piece.begins else b""
                     if piece.begins:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import random
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 import kubelog
 from kubelog import Record
 from kubelog.ingest.sources import Source
-from kubelog.pipeline import Log
+from kubelog.pipeline import Log, load_grammar
 from tests import journals, transports
 from tests.journals import LANGUAGES
 from tests.said import LONG, MEDIUM, RECORDS, SHANGHAI, YEAR, Said, klog, local
@@ -228,6 +229,25 @@ WINDOW = ("--since=2024-10-01", "--until=2024-12-01")
 WITHIN = [said for said in RECORDS if "2024-10" < said.at.isoformat() < "2024-12"]
 # What is told by a path, or only at the head of a file, cannot stand within another.
 ALONE = ("CRI in /var/log/pods", "CRI in /var/log/containers", "behind a byte order mark")
+
+
+@pytest.mark.parametrize("form", ["export", "json"])
+def test_a_journal_of_several_boots_may_be_cut_anywhere(form: str) -> None:
+    data = b""
+    for number in range(6):
+        fields = {
+            "__REALTIME_TIMESTAMP": str(1704273905000000 + number), "_BOOT_ID": f"{number // 2:032x}", "_HOSTNAME": "n1",
+            "SYSLOG_IDENTIFIER": "kubelet", "_PID": "7", "MESSAGE": f"I0103 09:25:05.00000{number}       7 a.go:1] message {number}",
+        }  # fmt: skip
+        lines = [f"{name}={value}\n" for name, value in fields.items()]
+        data += (json.dumps(fields) + "\n").encode() if form == "json" else ("".join(lines) + "\n").encode()
+    whole = [(record.message, record.origin.spans) for record in Log([Source.of("-", (data,))], load_grammar())]
+    assert sum(message.startswith("-- Boot") for message, _ in whole) == 2
+    assert [message for message, _ in whole if message.startswith("message")] == [f"message {number}" for number in range(6)]
+    engine = load_grammar()
+    for cut in range(0, len(data), 7):
+        found = Log([Source.of("-", (data[:cut], data[cut:]))], engine)
+        assert [(record.message, record.origin.spans) for record in found] == whole, cut
 
 
 def pieces() -> list[Transport]:

@@ -55,7 +55,12 @@ class Origins:
         number = self.line(line)
         return [(self.block.at[number], self.block.at[number + 1])]
 
+    def begin(self, line: int) -> int:
+        """Where the bytes begin that a line and those behind it are from, in the Block of the input."""
+        spans = self._made.get(line)
+        return spans[0][0] if spans else self.block.at[self.line(line)]
+
     def start(self, line: int) -> int:
-        """Where a line begins, in the Block of the input."""
+        """Where a line begins, in the Block of the input; no other line begins there."""
         spans = self._made.get(line)
         return spans[0][0] if spans else self._start[line] if line in self._start else self.block.at[self.line(line)]

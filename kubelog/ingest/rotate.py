@@ -97,9 +97,8 @@ class GrowingFile:
             self._open(self.path, first=True)
             return
         self.known = kept
-        siblings = self._siblings()
-        # It may have been rotated meanwhile.
-        for path in (self.path, *siblings):
+        # It may have been rotated meanwhile, or be at this moment.
+        for path in (one for _ in range(3) for one in (self.path, *self._standing()[0])):
             if self._is_known(path, kept):
                 if _is_packed(path):
                     yield from self._copied(path)

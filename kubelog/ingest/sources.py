@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from kubelog.errors import InputError
 from kubelog.ingest import columns
@@ -41,6 +41,7 @@ class Source:
     ) -> None:
         self.path, self._read, self.place = path, read, place
         self.file: Path | None = None  # where it is a file as it is
+        self.notes: list[str] = []  # what is to be said of it, when it was read
         self.begun: bytes | None = None  # what was read already of a pipe, whose rest is read as it comes
         self.aged = aged
         self.size = CHUNK  # of the pieces that it is read in
@@ -94,6 +95,13 @@ class _Expansion:
         try:
             if path.is_dir():
                 files = sorted(one for one in path.rglob("*") if one.is_file())
+                journals = {one for one in files if is_journal(one)}
+                if journals:
+                    # systemd's library puts them in order.
+                    self.sources.append(journal(str(path), folder=str(path)))
+                    files = [one for one in files if one not in journals]
+                    if not files:
+                        return
                 if not files:
                     raise InputError(str(path), "no file in this directory")
                 before = len(self.sources) + len(self.errors)
@@ -125,7 +133,10 @@ class _Expansion:
             # The age of a file bounds the year of its lines; it is the file's, not the wall clock's.
             aged = datetime.fromtimestamp(status.st_mtime)  # local, as klog writes
             name = str(path)
-            if path.is_file():
+            if path.is_file() and is_journal(path):
+                self.known.add((status.st_dev, status.st_ino))
+                self.sources.append(journal(name, files=[name]))
+            elif path.is_file():
                 if self.wanted is None:
                     self.known.add((status.st_dev, status.st_ino))
                 self.look(name, lambda: File(path), aged, named, path=path)
@@ -240,6 +251,25 @@ class _Expansion:
         else:
             if len(self.sources) == before and self.wanted is None and not depth:
                 self.errors.append(InputError(name, "no text log in this archive"))
+
+
+def journal(path: str, **what: Any) -> Source:
+    """The journal as a source: see Journal for what can be read of it."""
+    from kubelog.ingest.journal import Journal, beside
+
+    source = Source(path, lambda front, size: Journal(path, **what).read(front, source.notes.append))
+    if (rotated := beside(path)) and what.get("files"):
+        them = rotated[0] if len(rotated) == 1 else f"{rotated[0]} and {len(rotated) - 1} more"
+        source.notes.append(f"{path}: {them} beside it, from before it was rotated, not read: name the directory to read all")
+    return source
+
+
+def is_journal(path: Path) -> bool:
+    try:
+        with open(path, "rb") as file:
+            return file.read(8) == b"LPKSHHRH"
+    except OSError:
+        return False
 
 
 def _is_log(held: bytes | bytearray) -> bool:
