@@ -234,7 +234,7 @@ def tail(options: argparse.Namespace, out: Out) -> int:
     from kubelog.view import text
     from kubelog.watch import watch as watching
 
-    hook = Hook(options.on_change, complain) if options.on_change else None
+    hook = Hook(options.on_change, complain) if options.on_change is not None else None
     log = _log(options, [])
     state = State(options.state, out, complain, log.engine.decoder.classes) if options.state else None
     correlator = Correlator(keep_closed=False) if state is None else state.correlator

@@ -8,6 +8,7 @@ Change leaves when its line came in, and nodes cannot touch each other.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
@@ -48,6 +49,9 @@ _GROWING: Final = 64
 # So many events are worked out at a time, while no one asks what is known.
 _MANY: Final = 128
 STATE_FORMAT: Final = 3
+# A state file begins so; a sum of what follows tells one that was torn.
+_MAGIC: Final = b"kubelog state\n"
+_DIGEST: Final = 16
 
 
 class _Machine:
@@ -403,6 +407,7 @@ class Correlator:
         target = Path(path)
         part = target.with_name(f"{target.name}.part")
         data = msgspec.msgpack.encode(self._to_data())
+        data = _MAGIC + _digest(data) + data
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
         try:
             with open(descriptor, "wb") as file:
@@ -422,7 +427,11 @@ class Correlator:
         Raises StateError where the file is not one, OSError where it cannot be read.
         """
         try:
-            return cls._from_data(msgspec.msgpack.decode(Path(path).read_bytes()), {**vocabulary.classes(), **(classes or {})})
+            data = Path(path).read_bytes()
+            start = len(_MAGIC) + _DIGEST
+            if not data.startswith(_MAGIC) or data[len(_MAGIC) : start] != _digest(data[start:]):
+                raise ValueError("another format, or damaged")
+            return cls._from_data(msgspec.msgpack.decode(data[start:]), {**vocabulary.classes(), **(classes or {})})
         except (msgspec.DecodeError, msgspec.ValidationError, LookupError, TypeError, ValueError, AttributeError) as error:
             raise StateError(f"{os.fspath(path)}: not a saved state of this release: {error}") from None
 
@@ -467,6 +476,10 @@ class Correlator:
         made._timeline.restore(_incidents(data["incidents"]), losses)
         made.reading = data["reading"]
         return made
+
+
+def _digest(data: bytes) -> bytes:
+    return hashlib.blake2b(data, digest_size=_DIGEST).digest()
 
 
 def _sync(folder: Path) -> None:
