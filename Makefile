@@ -21,7 +21,7 @@ endif
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test lint types unit bench bench-tools clean
+.PHONY: help demo test lint types unit bench bench-tools test-tools clean
 
 help:
 	@echo "make demo    what happened on a node whose disk ran full, read from its kubelet's log"
@@ -45,7 +45,7 @@ lint: $(VENV)/test
 types: $(VENV)/test
 	$(BIN)/mypy
 
-unit: $(VENV)/test
+unit: $(VENV)/test $(VENV)/journal
 	$(BIN)/pytest
 
 # In an environment of its own: the rivals are no part of the project. Says what it had to leave out.
@@ -74,6 +74,33 @@ bench-tools:
 	echo "Installing$$missing ..."; \
 	apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y $$missing >/dev/null || \
 	    echo "Not to be had, and left out:$$missing" >&2
+
+# What writes the journals and the syslog files that the tests read, in every language, and what the journal is read with. No Python
+# package brings it; only root installs it. Tests that need what is missing are skipped, or fail where CI is set.
+test-tools:
+	@missing=""; \
+	command -v journalctl >/dev/null || missing="$$missing systemd"; \
+	[ -x /usr/lib/systemd/systemd-journal-remote ] || [ -x /lib/systemd/systemd-journal-remote ] || missing="$$missing systemd-journal-remote"; \
+	command -v localedef >/dev/null || missing="$$missing libc-bin"; \
+	[ -e /usr/share/i18n/locales/de_DE ] || missing="$$missing locales"; \
+	[ -e /usr/share/zoneinfo/Asia/Shanghai ] || missing="$$missing tzdata"; \
+	command -v script >/dev/null || missing="$$missing bsdutils"; \
+	[ -x /usr/sbin/rsyslogd ] || missing="$$missing rsyslog"; \
+	command -v setpriv >/dev/null || missing="$$missing util-linux"; \
+	command -v cc >/dev/null || missing="$$missing gcc libc6-dev"; \
+	pkg-config --exists libsystemd 2>/dev/null || missing="$$missing pkg-config libsystemd-dev"; \
+	[ -n "$$missing" ] || exit 0; \
+	if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then \
+	    echo "Not here, and what needs it is not tested:$$missing (Debian's names)" >&2; exit 0; \
+	fi; \
+	echo "Installing$$missing ..."; \
+	apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y $$missing >/dev/null || \
+	    echo "Not to be had, and what needs it is not tested:$$missing" >&2
+
+# Built from source: where that cannot be, the journal is read by journalctl.
+$(VENV)/journal: $(VENV)/test | test-tools
+	@$(INSTALL) --editable '.[journal]' || echo "systemd-python cannot be built here: what needs it is not tested." >&2
+	@touch $@
 
 clean:
 	rm -rf $(VENV) .venv-bench benchmarks/build benchmarks/corpus build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache kubelog/grammar/table.bin
