@@ -395,8 +395,8 @@ def _read_object(text: str) -> tuple[int, str, tuple[int, int] | None] | None:
 
 # Another header in a text, as far as it tells that the line is to be looked at.
 _FUSED = re.compile(r"[IWEF][0-9]{4} [0-9:]{8}\.[0-9]{6}[ \t]")
-# What rsyslog writes for a tab, or the end of a line.
-_ESCAPED = re.compile("#01[12]")
+# What rsyslog writes for a tab, or the end of a line, or begins a colour with.
+_ESCAPED = re.compile(r"#01[12]|#033\[")
 # What a line without an envelope begins with that has something in front, or is no line: colours, a record separator, marks of
 # comments, quotes, lists and boxes, numbers; an entry of the journal.
 _PASTED = r"[\x1b\x1e#*+,./0-9>|\xe2\xef-]|__|data: \{|\{\Z"

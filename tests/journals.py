@@ -90,7 +90,7 @@ def journalctl(path: Path, mode: str, *options: str, zone: str = "UTC", **enviro
 # Languages whose months journalctl writes; the rest as glibc names them.
 LANGUAGES = """
     en_US zh_CN zh_TW ja_JP ko_KR de_DE fr_FR ru_RU uk_UA es_ES pt_BR it_IT pl_PL cs_CZ tr_TR sv_SE nl_NL vi_VN th_TH hi_IN ar_EG ar_SA
-    fa_IR
+    fa_IR hr_HR et_EE ca_ES ar_IQ am_ET
 """.split()  # and C, which needs no locale
 
 

@@ -47,7 +47,7 @@ TOKENS = [
     b"2016-10-06T00:17:09.669794202Z stdout F ", b"2016-10-06T00:17:09.669794202Z stdout P ", b"2018-01-01 09:50:55 ",
     b"1760608255.123456 n kubelet[1]: ", b"[ 1000.000000] n kernel: ", b"[    5.000000 <   58.500000*>] n a[1]: ",
     b"<30>1 2025-10-16T09:50:55Z n kubelet 1 - - ", b"<30>Oct  3 09:50:55 n kubelet[1]: ", b"[pod/web-0/web] ", b"web-0 web ",
-    b'[a b="c]"]', b" kubelet.service[1]: ", b"#012", b"#011", b"\x1b[31m", b"\x1b[0m", b"# ", b"> ", b"12: ",
+    b'[a b="c]"]', b" kubelet.service[1]: ", b"#012", b"#011", b"#033[1m", b"#033[", b"\x1b[31m", b"\x1b[0m", b"# ", b"> ", b"12: ",
     "\u2502 ".encode(), b'{"log":"I0102 03:04:05.678901 1 a.go:1] x\\n","stream":"stderr","time":"2017-09-26T19:59:07.1Z"}',
     b'{"MESSAGE":"a\\nb","__REALTIME_TIMESTAMP":"1760608255123456","_HOSTNAME":"n","SYSLOG_IDENTIFIER":"kubelet"}',
     b'{"level":"warn","ts":"2024-09-17T09:12:33.817253Z","msg":"a"}', b"[19B blob data]", b".", b"...", b"%", b"100Mi", b"1m30s", b"default/web-0", b"web-0_default(1-2)",

@@ -224,7 +224,10 @@ TEMPLATES: dict[str, tuple[str, bool]] = {
     "RSYSLOG_TraditionalFileFormat": ("s", False),
     "RSYSLOG_FileFormat": ("us", True),
     "RSYSLOG_SyslogProtocol23Format": ("us", True),
+    "forwarded": ("us", True),
 }
+# RSYSLOG_ForwardFormat, which itself ends no line.
+FORWARDED = "<%PRI%>%TIMESTAMP:::date-rfc3339% %HOSTNAME% %syslogtag:1:32%%msg:::sp-if-no-1st-sp%%msg%\\n"
 
 
 def by_rsyslogd(template: str) -> Writer:
@@ -234,7 +237,8 @@ def by_rsyslogd(template: str) -> Writer:
         path, socket_, errors = folder / "rsyslog.log", folder / "in", folder / "stderr"
         (folder / "rsyslog.conf").write_text(
             f'global(workDirectory="{folder}" maxMessageSize="256k")\nmodule(load="imptcp")\n'
-            f'input(type="imptcp" path="{socket_}" unlink="on")\naction(type="omfile" file="{path}" template="{template}")\n'
+            f'input(type="imptcp" path="{socket_}" unlink="on")\n'
+            f'template(name="forwarded" type="string" string="{FORWARDED}")\naction(type="omfile" file="{path}" template="{template}")\n'
         )
         frames = []
         for said, _, line in entries(transport.records, transport.zone):

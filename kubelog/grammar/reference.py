@@ -98,8 +98,8 @@ class Reference:
             "body": _regex(r"(?: [\s\S]*)?\Z"),
             # Oct  10月  Thg 10  janv.
             "month": _regex(phrases + r"(?=[0-9.'-]*[A-Za-z\x80-\xff])(?!\xef\xbb\xbf)[A-Za-z0-9.'\x80-\xff-]{1,24}"),
-            # 16  " 3"
-            "day": _regex(" ?(?:[12][0-9]|3[01]|0?[1-9])"),
+            # 16  " 3"  and behind `mai  `, as Estonian aligns its months, "  08"
+            "day": _regex(" {0,2}(?:[12][0-9]|3[01]|0?[1-9])"),
             # ubuntu-k8s-3
             "host": _regex(r"[^ \t\[\]]{1,255}(?<!:)"),
             # kubelet

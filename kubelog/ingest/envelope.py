@@ -564,8 +564,9 @@ class EnvelopeReader:
             q = self._month_end(p, e)
             if q < 0 or q >= e or self.b[q] != 32:
                 return -1
+            # Syslog aligns the day with a blank, some languages their months with two.
             d = q + 1
-            if d < e and self.b[d] == 32:
+            while d < e and d < q + 3 and self.b[d] == 32:
                 d += 1
             d_end = ops.digits(self.b, d, e, 2)
             day = ops.number(self.b, d, d_end)

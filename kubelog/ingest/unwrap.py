@@ -35,7 +35,7 @@ _CLOCK: Final = rb"\d\d:\d\d:\d\d(?:[.,]\d{1,9})?"
 _MONTH: Final = rb"(?:[^ \t\d][^ \t]{1,23}|\d{1,2}(?:\xe6\x9c\x88|\xec\x9b\x94)|Thg \d{1,2})"
 _ZONE: Final = rb"(?:Z|[+-]\d\d:?\d\d| [A-Z]{2,5})?"
 _DATED: Final = rb"(?:\w{3} )?\d{4}[-/]\d\d[-/]\d\d[T ]" + _CLOCK + _ZONE
-_STAMP: Final = rb"(?:" + _MONTH + rb" [ \d]?\d " + _CLOCK + rb"|" + _DATED + rb"|\d{9,11}\.\d{6}|\[ *\d+\.\d{6}\])"
+_STAMP: Final = rb"(?:" + _MONTH + rb" {1,3}\d\d? " + _CLOCK + rb"|" + _DATED + rb"|\d{9,11}\.\d{6}|\[ *\d+\.\d{6}\])"
 _ENVELOPE: Final = re.compile(_STAMP + rb" (?:[^ \t\[\]]{1,255} )?[^ \t\[\]:]{1,255}(?:\[\d{1,18}\])?:(?= |\Z)")
 # `msg` of one line and the envelope of the next, without a newline between: letters may touch the month.
 _FRONT: Final = re.compile(
@@ -44,8 +44,9 @@ _FRONT: Final = re.compile(
 )
 # Colours and links, as terminals get them.
 _COLOURS: Final = re.compile(rb"\x1b\[[0-9;:]*[mK]|\x1b\]8;[^\x07\x1b]*(?:\x07|\x1b\\)")
-# What rsyslog writes for a tab, or the end of a line, inside a message.
-_ESCAPED: Final = re.compile(rb"#01[12]")
+# What rsyslog writes for a tab, or the end of a line, inside a message; and for a colour: `#033` alone may be a text's own.
+_ESCAPED: Final = re.compile(rb"#01[12]|#033\[[0-9;:]*[mK]")
+_ESCAPED_COLOURS: Final = re.compile(rb"#033\[[0-9;:]*[mK]")
 # A blank line of a record: below an envelope it is told by its indentation.
 _BELOW: Final = b" " * 16
 # What is put in front of a line: a number, marks, the name of a file (with a number), a byte order mark.
@@ -411,7 +412,7 @@ class Unwrapper:
             found = front + _COLOURS.sub(b"", text[at:])
             at = len(front)
         if block.envelope[line] in (SHORT, DATED, SYSLOG) and _ESCAPED.search(found, at):
-            first, *more = found[at:].replace(b"#011", b"\t").split(b"#012")
+            first, *more = _ESCAPED_COLOURS.sub(b"", found[at:]).replace(b"#011", b"\t").split(b"#012")
             return self._from([found[:at] + first, *(b" " * at + one for one in more)], line, stop)
         if block.envelope[line] == BARE:
             bare, found = found, self._unmarked(line, found)

@@ -156,12 +156,14 @@ class HeaderReader:
         return False
 
     def _is_escaped(self, line: int, p: int, e: int) -> bool:
-        """Whether rsyslog seems to have written `#011` for a tab, or `#012` for the end of a line."""
+        """Whether rsyslog seems to have written `#011` for a tab, `#012` for the end of one, `#033[` for a colour."""
         if self.envelope[line] != SHORT and self.envelope[line] != DATED and self.envelope[line] != SYSLOG:
             return False
         q = ops.find(self.b, 35, p, e)
         while e - q > 3:
             if self.b[q + 1] == 48 and self.b[q + 2] == 49 and (self.b[q + 3] == 49 or self.b[q + 3] == 50):
+                return True
+            if e - q > 4 and self.b[q + 1] == 48 and self.b[q + 2] == 51 and self.b[q + 3] == 51 and self.b[q + 4] == 91:
                 return True
             q = ops.find(self.b, 35, q + 1, e)
         return False
