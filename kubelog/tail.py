@@ -5,9 +5,10 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from kubelog.errors import InputError
+from kubelog.ingest.columns import give_freed
 
 if TYPE_CHECKING:
     from kubelog.hook import Hook
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from kubelog.timeline import Change, Correlator
     from kubelog.view.out import Out
     from kubelog.watch import Watch
+
+
+# Memory that is free is given back when so many bytes were read.
+_OFTEN: Final = 32 << 20
 
 
 class StopError(BaseException):
@@ -89,7 +94,7 @@ class Tail:
     def run(self, grows: Growing, is_enough: Callable[[], bool] = lambda: False) -> None:
         """Read on until the input ends, a signal comes or enough was told."""
         with Signals() as signals:
-            place: Any = None
+            place, read = None, 0
             pieces = iter(grows)
             while piece := self._next(pieces, signals):
                 if piece.said:
@@ -108,6 +113,10 @@ class Tail:
                     place = self._place(grows.place())
                     if not self._batch(text, place, signals):
                         return
+                read += len(piece.data)
+                if read > _OFTEN:
+                    give_freed()
+                    read = 0
                 if is_enough() and place is not None:
                     break
             with self.watch.taking():

@@ -44,3 +44,19 @@ def keep_freed() -> None:
     (mallopt(3), M_TRIM_THRESHOLD). One that nobody touches costs nothing.
     """
     column("b", 24 << 20)
+
+
+def give_freed() -> None:
+    """Have the C library give back what is freed, wherever it stands: who reads for weeks, pieces of all sizes, would come to hold
+    ever more (malloc_trim(3); nothing where there is none).
+    """
+    trim = _trim()
+    if trim is not None:
+        trim(0)
+
+
+@cache
+def _trim() -> Any:
+    import ctypes
+
+    return getattr(ctypes.CDLL(None), "malloc_trim", None)
