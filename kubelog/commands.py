@@ -16,8 +16,8 @@ from kubelog.view.out import Out, complain
 if TYPE_CHECKING:
     # What reads logs is imported by the command that is run: --help needs none of it.
     from kubelog.ingest.block import Block
-    from kubelog.ingest.follow import Growing
-    from kubelog.ingest.sources import Source
+    from kubelog.ingest.inputs.follow import Growing
+    from kubelog.ingest.inputs.sources import Source
     from kubelog.message.record import Record, RecordMaker
     from kubelog.message.vocabulary import Event
     from kubelog.pipeline import Log
@@ -65,7 +65,7 @@ def _log(options: argparse.Namespace, sources: list[Source]) -> Log:
 
 def _opened(options: argparse.Namespace) -> tuple[Log, bool]:
     """The log that the arguments name, and whether some of them name none (which has been said)."""
-    from kubelog.ingest.sources import expand
+    from kubelog.ingest.inputs.sources import expand
 
     inputs, journals = options.inputs, _journals(options)
     sources, errors = expand(inputs or ([] if journals else ["-"]))
@@ -81,7 +81,7 @@ def _opened(options: argparse.Namespace) -> tuple[Log, bool]:
 
 def _journals(options: argparse.Namespace) -> list[Source]:
     """The journal, where it is asked for."""
-    from kubelog.ingest.sources import journal
+    from kubelog.ingest.inputs.sources import journal
 
     return [] if options.journal is None else [journal(**_journal(options))]
 
@@ -149,7 +149,7 @@ def _is_pipe(log: Log) -> bool:
 
 def _pieces(log: Log) -> Iterator[list[tuple[Block, RecordMaker]]]:
     """A pipe's Blocks as they come: what came is complete when the pipe falls silent."""
-    from kubelog.ingest.follow import POLL_S, pipe
+    from kubelog.ingest.inputs.follow import POLL_S, pipe
 
     source = log.sources[0]
     reader = log.reader(source)
@@ -211,7 +211,7 @@ def _is_piped() -> bool:
 
 def _kept(source: Source) -> Source:
     """Standard input, kept so that it can be read again."""
-    from kubelog.ingest.sources import Source
+    from kubelog.ingest.inputs.sources import Source
 
     if source.path != "-":
         return source
@@ -226,7 +226,7 @@ def _fails(wanted: str | None, kind: str, severity: str) -> bool:
 
 def tail(options: argparse.Namespace, out: Out) -> int:
     from kubelog.hook import Hook
-    from kubelog.ingest.sources import Source
+    from kubelog.ingest.inputs.sources import Source
     from kubelog.live import LiveReader
     from kubelog.state import State
     from kubelog.tail import Tail
@@ -271,12 +271,12 @@ def tail(options: argparse.Namespace, out: Out) -> int:
 
 def _growing(options: argparse.Namespace, one: Tail) -> Growing:
     """What is followed, from where the state says that it was left."""
-    from kubelog.ingest.follow import StandardInput
-    from kubelog.ingest.rotate import GrowingFile
+    from kubelog.ingest.inputs.follow import StandardInput
+    from kubelog.ingest.inputs.rotate import GrowingFile
 
     name = options.inputs or "-"
     if options.journal is not None:
-        from kubelog.ingest.journal import Journal
+        from kubelog.ingest.inputs.journal import Journal
 
         if options.inputs:
             raise UsageError("expected one input to follow, found a file and --journal")
@@ -330,7 +330,7 @@ def _peeked(source: Source) -> tuple[Source, bytes]:
     """The input, still to be read, and the first piece of it."""
     from itertools import chain
 
-    from kubelog.ingest.sources import Source
+    from kubelog.ingest.inputs.sources import Source
 
     pieces = source.read()
     try:

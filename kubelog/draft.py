@@ -15,7 +15,7 @@ import msgspec
 from kubelog import guess
 from kubelog.engines import ReferenceEngine
 from kubelog.errors import UsageError
-from kubelog.ingest.sources import Source
+from kubelog.ingest.inputs.sources import Source
 from kubelog.klog.values import CONVERT
 from kubelog.message.decoder import conversion
 from kubelog.message.record import Record, plain

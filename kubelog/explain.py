@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 
 from kubelog.engines import ReferenceEngine
-from kubelog.ingest.sources import Source
+from kubelog.ingest.inputs.sources import Source
 from kubelog.message.explanation import Explanation, Stop
 from kubelog.message.record import Record
 from kubelog.pipeline import Log

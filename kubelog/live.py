@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from kubelog.feed import Feed
-from kubelog.ingest.sources import Source
+from kubelog.ingest.inputs.sources import Source
 from kubelog.message.vocabulary import Event, Heard
 from kubelog.pipeline import Input, Log, as_bytes, shared_engine
 

@@ -24,8 +24,8 @@ from kubelog.grammar import packages
 from kubelog.ingest.block import VERDICTS, Block
 from kubelog.ingest.clock import CLOCK, Clock
 from kubelog.ingest.columns import keep_freed
-from kubelog.ingest.place import NOWHERE, Place
-from kubelog.ingest.sources import CHUNK, Source, expand, family, missing
+from kubelog.ingest.inputs.place import NOWHERE, Place
+from kubelog.ingest.inputs.sources import CHUNK, Source, expand, family, missing
 from kubelog.message.coverage import Coverage
 from kubelog.message.filter import Filter
 from kubelog.message.record import Record, RecordMaker

@@ -12,7 +12,7 @@ from kubelog.ingest.columns import give_freed
 
 if TYPE_CHECKING:
     from kubelog.hook import Hook
-    from kubelog.ingest.follow import Growing, Piece
+    from kubelog.ingest.inputs.follow import Growing, Piece
     from kubelog.live import LiveReader
     from kubelog.message.vocabulary import Event, Heard
     from kubelog.state import State

@@ -16,7 +16,7 @@ import pytest
 
 from kubelog.engines import Engine
 from kubelog.grammar.catalog import shipped
-from kubelog.ingest.sources import Source
+from kubelog.ingest.inputs.sources import Source
 from kubelog.message.samples import said
 from kubelog.pipeline import Log
 

@@ -20,7 +20,7 @@ import pytest
 from kubelog import read
 from kubelog.cli import run
 from kubelog.engines import Engine
-from kubelog.ingest.sources import Source
+from kubelog.ingest.inputs.sources import Source
 from kubelog.pipeline import Log
 from kubelog.view import files
 from tests.test_cli import COMMAND, ENVIRONMENT, kubelog

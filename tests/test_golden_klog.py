@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from kubelog.engines import Engine
-from kubelog.ingest.sources import Source
+from kubelog.ingest.inputs.sources import Source
 from kubelog.message.record import Record
 from kubelog.pipeline import Log
 

@@ -14,7 +14,7 @@ from kubelog.engines import engine as engine_of
 from kubelog.errors import GrammarError
 from kubelog.grammar import catalog, tree
 from kubelog.grammar.compile import Table, compile_grammar
-from kubelog.ingest.sources import Source
+from kubelog.ingest.inputs.sources import Source
 from kubelog.message.samples import check_samples
 from kubelog.message.vocabulary import classes, vocabulary
 from kubelog.pipeline import Log, load_grammar, parse_line

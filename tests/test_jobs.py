@@ -18,7 +18,7 @@ from kubelog import InputError, UsageError, read
 from kubelog.cli import run
 from kubelog.engines import Engine, Scanner
 from kubelog.ingest.block import Block
-from kubelog.ingest.sources import Front, Source
+from kubelog.ingest.inputs.sources import Front, Source
 from kubelog.message.record import Record
 from kubelog.pipeline import Log
 from kubelog.workers import ordered
@@ -83,7 +83,7 @@ def lines(count: int, name: str = "a") -> bytes:
 def test_what_was_read_before_an_input_broke_off_is_delivered_in_order(
     how: str, jobs: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kubelog.ingest.sources.CHUNK", 4096)
+    monkeypatch.setattr("kubelog.ingest.inputs.sources.CHUNK", 4096)
     packed = gzip.compress(lines(2000) + b"I1016 09:50:56.000000 1 c.go:1] " + os.urandom(20_000).hex().encode())
     damaged = packed[:-10_000] + (b"" if how == "cut" else bytes(200) + packed[-9800:])
     (tmp_path / "bad.gz").write_bytes(damaged)

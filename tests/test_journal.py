@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 import kubelog
-from kubelog.ingest.journal import Journal, beside
+from kubelog.ingest.inputs.journal import Journal, beside
 from tests.journals import exported, journalctl, lacks, program
 
 TRUNCATIONS = int(os.environ.get("KUBELOG_TRUNCATIONS", "5"))

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from kubelog.engines import Engine
 from kubelog.errors import StateError
-from kubelog.ingest.sources import Source
+from kubelog.ingest.inputs.sources import Source
 from kubelog.klog.values import PodRef
 from kubelog.live import LiveReader, stream
 from kubelog.message.vocabulary import Event, Heard

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from kubelog.engines import Engine
 from kubelog.ingest.block import MAX_LINE
-from kubelog.ingest.sources import Source
+from kubelog.ingest.inputs.sources import Source
 from kubelog.live import LiveReader
 from kubelog.pipeline import Log
 from tests.strategies import NOW

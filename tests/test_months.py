@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from kubelog.engines import Engine
-from kubelog.ingest.sources import Source
+from kubelog.ingest.inputs.sources import Source
 from kubelog.message.record import Record
 from kubelog.pipeline import Log
 from tests.journals import lacks

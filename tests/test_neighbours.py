@@ -16,7 +16,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from kubelog.ingest.sources import Source, expand
+from kubelog.ingest.inputs.sources import Source, expand
 from kubelog.live import LiveReader
 from kubelog.pipeline import Log
 from kubelog.timeline import WANTED, Correlator

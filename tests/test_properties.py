@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from kubelog.engines import Engine
 from kubelog.grammar import catalog, tree
 from kubelog.grammar.tree import Blanks, Literal, Pattern
-from kubelog.ingest.sources import Source
+from kubelog.ingest.inputs.sources import Source
 from kubelog.klog import values
 from kubelog.live import stream
 from kubelog.message.record import Record

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from kubelog.errors import InputError
-from kubelog.ingest.rotate import GrowingFile
+from kubelog.ingest.inputs.rotate import GrowingFile
 
 ROTATIONS = int(os.environ.get("KUBELOG_ROTATIONS", "12"))
 KEPT = ROTATIONS + 5
@@ -174,7 +174,7 @@ def test_what_is_truncated_without_a_copy_is_told(path: Path) -> None:
 
 
 def test_bytes_that_were_seen_and_not_read_are_counted(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kubelog.ingest.rotate.CHUNK", 100)
+    monkeypatch.setattr("kubelog.ingest.inputs.rotate.CHUNK", 100)
     path.write_bytes(b"x" * 99 + b"\n" + b"y" * 1000)
     pieces = iter(GrowingFile(str(path), None, POLL_S))
     assert next(pieces).data == b"x" * 99 + b"\n"

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from kubelog.ingest.sources import Source, expand
+from kubelog.ingest.inputs.sources import Source, expand
 from kubelog.live import LiveReader
 from kubelog.pipeline import Log, load_grammar
 from kubelog.timeline import WANTED, Correlator, Timeline

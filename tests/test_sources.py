@@ -24,8 +24,8 @@ import pytest
 
 import kubelog
 from kubelog.errors import InputError
-from kubelog.ingest.place import Place, place
-from kubelog.ingest.sources import expand, family
+from kubelog.ingest.inputs.place import Place, place
+from kubelog.ingest.inputs.sources import expand, family
 
 LINES = [
     f"I1016 09:50:{i % 60:02}.{i:06}   17144 kubelet.go:{1000 + i % 977}] message {i} of the kubelet {i * i % 7919}\n".encode()
@@ -311,7 +311,7 @@ def test_what_a_path_says_is_in_records_and_tables(tmp_path: Path) -> None:
 
 BOMB = """
 import sys
-from kubelog.ingest.sources import expand
+from kubelog.ingest.inputs.sources import expand
 from kubelog.errors import InputError
 size = 0
 sources, errors = expand([sys.argv[1]])

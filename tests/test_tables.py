@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from kubelog import load_grammar, native
 from kubelog.engines import Engine, Scanner
 from kubelog.ingest.calendar import micros
-from kubelog.ingest.sources import Source
+from kubelog.ingest.inputs.sources import Source
 from kubelog.message.coverage import Coverage
 from kubelog.message.filter import Filter
 from kubelog.message.record import Record, plain

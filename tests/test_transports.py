@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 import kubelog
 from kubelog import Record
-from kubelog.ingest.sources import Source
+from kubelog.ingest.inputs.sources import Source
 from kubelog.pipeline import Log, load_grammar
 from tests import journals, transports
 from tests.journals import LANGUAGES

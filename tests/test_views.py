@@ -105,7 +105,7 @@ def test_the_command_prints_the_golden_text(
     monkeypatch.chdir(node3)
     if arguments[0] == "tail":
         # A file is followed for ever; a pipe has an end.
-        monkeypatch.setattr("kubelog.ingest.follow.grow", lambda path, start: iter([Path(path).read_bytes()]))
+        monkeypatch.setattr("kubelog.ingest.inputs.follow.grow", lambda path, start: iter([Path(path).read_bytes()]))
     target = tmp_path / name
     assert run([*arguments, "--to", str(target)]) == 0
     found = target.read_text()

@@ -14,7 +14,7 @@ from kubelog.engines import engine as engine_of
 from kubelog.errors import GrammarError
 from kubelog.grammar import catalog
 from kubelog.grammar.compile import read_table
-from kubelog.ingest.sources import Source
+from kubelog.ingest.inputs.sources import Source
 from kubelog.message.vocabulary import vocabulary
 from kubelog.native import Leaves
 from kubelog.pipeline import Log

@@ -23,7 +23,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import kubelog
-from kubelog.ingest.sources import Source
+from kubelog.ingest.inputs.sources import Source
 from kubelog.pipeline import Log, load_grammar
 
 PUZZLES = Path(__file__).with_name("years")

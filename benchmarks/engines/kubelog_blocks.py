@@ -49,7 +49,7 @@ def shipped() -> list[Path]:
 def blocks(engine: Any, path: Path) -> Iterator[Any]:
     from kubelog.ingest.clock import Clock
     from kubelog.ingest.columns import keep_freed
-    from kubelog.ingest.sources import expand
+    from kubelog.ingest.inputs.sources import expand
     from kubelog.reader import Reader
 
     reader = Reader(engine, str(path), Clock(engine.table, year=2023))

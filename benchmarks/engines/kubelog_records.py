@@ -17,7 +17,7 @@ def prepare() -> Any:
 
 
 def read(engine: Any, path: Path) -> Reading:
-    from kubelog.ingest.sources import expand
+    from kubelog.ingest.inputs.sources import expand
     from kubelog.pipeline import Log
 
     check = bool(os.environ.get("BENCH_CHECK"))

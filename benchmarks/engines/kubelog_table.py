@@ -40,7 +40,7 @@ def prepare() -> Any:
 
 def log_of(engine: Any, *paths: Path, jobs: int = 1) -> Any:
     """As `kubelog.read` makes it, with a grammar that is loaded."""
-    from kubelog.ingest.sources import expand
+    from kubelog.ingest.inputs.sources import expand
     from kubelog.pipeline import Log
 
     sources, errors = expand(paths)

@@ -17,7 +17,7 @@ from benchmarks.build import Unavailable
 from benchmarks.engines.kubelog_blocks import is_compiled
 from benchmarks.probes import Figure, Job
 from benchmarks.values import NODE
-from kubelog.ingest.sources import Source
+from kubelog.ingest.inputs.sources import Source
 from kubelog.live import LiveReader
 from kubelog.pipeline import Log, load_grammar
 from kubelog.timeline import WANTED, Correlator, Timeline

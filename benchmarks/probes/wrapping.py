@@ -13,7 +13,7 @@ from benchmarks.build import Unavailable
 from benchmarks.engines.kubelog_blocks import is_compiled
 from benchmarks.measure import cpu_ns
 from benchmarks.probes import Figure, Job
-from kubelog.ingest.sources import CHUNK, Source, expand
+from kubelog.ingest.inputs.sources import CHUNK, Source, expand
 from kubelog.pipeline import Log, load_grammar
 
 TITLE = "wrappings"

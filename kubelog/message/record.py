@@ -25,7 +25,7 @@ from kubelog.ingest.block import (
 )  # fmt: skip
 from kubelog.ingest.calendar import local_text, micros, to_datetime
 from kubelog.ingest.clock import TABLE, TIME_SOURCES, YEAR_SOURCES, Clock
-from kubelog.ingest.place import NOWHERE, Place
+from kubelog.ingest.inputs.place import NOWHERE, Place
 from kubelog.klog import values
 from kubelog.klog.values import PodRef
 from kubelog.message import signature

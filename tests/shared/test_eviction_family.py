@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from kubelog.engines import Engine
-from kubelog.ingest.sources import Source
+from kubelog.ingest.inputs.sources import Source
 from kubelog.klog.values import PodRef, Quantity
 from kubelog.pipeline import Log
 

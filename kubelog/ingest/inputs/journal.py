@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from kubelog.errors import InputError
-from kubelog.ingest.follow import Piece
+from kubelog.ingest.inputs.follow import Piece
 
 # So often in a row it may be killed without an entry between.
 _MOST_DEATHS: Final = 5

@@ -20,10 +20,10 @@ from typing import Any, Final
 import msgspec
 
 from kubelog.errors import InputError
-from kubelog.ingest.archives import Stream
-from kubelog.ingest.compressed import DamagedError
-from kubelog.ingest.follow import POLL_S, Piece
-from kubelog.ingest.sources import CHUNK, File, family
+from kubelog.ingest.inputs.archives import Stream
+from kubelog.ingest.inputs.compressed import DamagedError
+from kubelog.ingest.inputs.follow import POLL_S, Piece
+from kubelog.ingest.inputs.sources import CHUNK, File, family
 
 # So much of a file's beginning tells it from others.
 _BEGINNING: Final = 1024

@@ -16,10 +16,10 @@ from typing import Any, Final
 
 from kubelog.errors import InputError
 from kubelog.ingest import columns
-from kubelog.ingest.archives import DEPTH, MOST_MEMBERS, PROBE, BehindError, Opener, Stream, archive, members
 from kubelog.ingest.clock import CLOCK, FILE
-from kubelog.ingest.compressed import DamagedError, compression
-from kubelog.ingest.place import NOWHERE, Place, place
+from kubelog.ingest.inputs.archives import DEPTH, MOST_MEMBERS, PROBE, BehindError, Opener, Stream, archive, members
+from kubelog.ingest.inputs.compressed import DamagedError, compression
+from kubelog.ingest.inputs.place import NOWHERE, Place, place
 
 # What is read at a time, and the usual size of a Block: what costs something a Block is spread over some 9,000
 # lines, and the C library has such a piece of memory again when it was let go.
@@ -255,7 +255,7 @@ class _Expansion:
 
 def journal(path: str, **what: Any) -> Source:
     """The journal as a source: see Journal for what can be read of it."""
-    from kubelog.ingest.journal import Journal, beside
+    from kubelog.ingest.inputs.journal import Journal, beside
 
     source = Source(path, lambda front, size: Journal(path, **what).read(front, source.notes.append))
     if (rotated := beside(path)) and what.get("files"):

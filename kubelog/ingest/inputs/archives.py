@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
-from kubelog.ingest.compressed import DamagedError, compression, decompressed, inflated
+from kubelog.ingest.inputs.compressed import DamagedError, compression, decompressed, inflated
 
 # More logs are not read from one archive: their names alone would fill the memory.
 MOST_MEMBERS: Final = 20_000
