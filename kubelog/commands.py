@@ -271,8 +271,9 @@ def tail(options: argparse.Namespace, out: Out) -> int:
 
 def _growing(options: argparse.Namespace, one: Tail) -> Growing:
     """What is followed, from where the state says that it was left."""
-    from kubelog.ingest.inputs.follow import StandardInput
+    from kubelog.ingest.inputs.follow import Piped
     from kubelog.ingest.inputs.rotate import GrowingFile
+    from kubelog.ingest.inputs.sources import is_journal
 
     name = options.inputs or "-"
     if options.journal is not None:
@@ -281,8 +282,11 @@ def _growing(options: argparse.Namespace, one: Tail) -> Growing:
         if options.inputs:
             raise UsageError("expected one input to follow, found a file and --journal")
         return Journal(**_journal(options), follow=True, place=one.resumed())
-    if name == "-":
-        return StandardInput()
+    if name == "-" or (os.path.exists(name) and not os.path.isfile(name) and not os.path.isdir(name)):
+        return Piped(name)
+    if is_journal(name):
+        folder = os.path.dirname(name) or "."
+        raise UsageError(f"{name}: a file of the journal cannot be followed, its directory can: --journal={folder}")
     return GrowingFile(name, one.resumed())
 
 

@@ -69,6 +69,7 @@ class Tail:
     ) -> None:  # fmt: skip
         self.live, self.correlator, self.tell, self.out, self.watch = live, correlator, tell, out, watch
         self.says, self.state, self.hook = says, state, hook
+        self.place: Any = None  # up to where everything was told, as the state says it
         self.known: dict[str | None, Heard] = {}  # how far the correlator knows each node's records to have come
 
     def resumed(self) -> Any:
@@ -89,12 +90,13 @@ class Tail:
         for event in self.live.push(held):
             self.correlator.take(event)  # it was told before
         reader.dropped = dropped
+        self.place = place
         return input_
 
     def run(self, grows: Growing, is_enough: Callable[[], bool] = lambda: False) -> None:
         """Read on until the input ends, a signal comes or enough was told."""
         with Signals() as signals:
-            place, read = None, 0
+            read = 0
             pieces = iter(grows)
             while piece := self._next(pieces, signals):
                 if piece.said:
@@ -102,29 +104,29 @@ class Tail:
                 if piece.lost:
                     self.live.missing = (piece.said or "").partition(": ")[2]
                 if not piece.data and not piece.begins:
-                    if self.state is not None and place is not None:
-                        self.state.batch(b"", place, self.out.write)
+                    if self.state is not None and self.place is not None:
+                        self.state.batch(b"", self.place, self.out.write)
                     continue
                 with self.watch.taking():
                     text = self._ended() if piece.begins else b""
                     if piece.begins:
                         self._begin()
                     text += self._taken(self.live.push(piece.data))
-                    place = self._place(grows.place())
-                    if not self._batch(text, place, signals):
+                    self.place = self._place(grows.place())
+                    if not self._batch(text, signals):
                         return
                 read += len(piece.data)
                 if read > _OFTEN:
                     give_freed()
                     read = 0
-                if is_enough() and place is not None:
+                if is_enough() and self.place is not None:
                     break
             with self.watch.taking():
-                if self.state is None or place is None:
+                if self.state is None or self.place is None:
                     # Nobody goes on from here.
-                    self._batch(self._ended(), place, signals)
+                    self._batch(self._ended(), signals)
                 if self.state is not None:
-                    self.state.save(place)
+                    self.state.save(self.place)
 
     def _next(self, pieces: Iterator[Piece], signals: Signals) -> Piece | None:
         try:
@@ -171,7 +173,7 @@ class Tail:
         reader = self.live.reader
         return {"input": input_, "reader": self.live.place(), "held": reader.held, "dropped": reader.dropped}
 
-    def _batch(self, text: bytes, place: Any, signals: Signals) -> bool:
+    def _batch(self, text: bytes, signals: Signals) -> bool:
         """Write what a batch tells; whether someone took it."""
 
         def write(text: bytes) -> None:
@@ -181,7 +183,7 @@ class Tail:
         again = "; it is told again at the next start" if self.state else ""
         try:
             if self.state is not None:
-                self.state.batch(text, place, write)
+                self.state.batch(text, self.place, write)
             elif text:
                 write(text)
         except StopError:

@@ -256,6 +256,26 @@ def test_tail_follows_a_file_as_it_grows(node3: Path, tmp_path: Path) -> None:
     assert second["step"]["kind"] == "EvictionPodsRequired"
 
 
+def test_tail_reads_a_pipe_that_has_a_name(node3: Path, tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    writer = threading.Thread(target=path.write_bytes, args=((node3 / "node3-kubelet.log").read_bytes(),), daemon=True)
+    writer.start()
+    done = kubelog("tail", "--year", "2017", str(path))
+    writer.join()
+    assert done.returncode == 0
+    again = kubelog("tail", "--year", "2017", stdin=(node3 / "node3-kubelet.log").read_bytes())
+    assert done.stdout.count(b"\n") == again.stdout.count(b"\n") > 3
+
+
+def test_tail_of_a_directory_or_a_file_of_the_journal_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "system.journal").write_bytes(b"LPKSHHRH" + bytes(300))
+    assert kubelog("tail", str(tmp_path)).stderr == f"kubelog: {tmp_path}: is a directory\n".encode()
+    done = kubelog("tail", str(tmp_path / "system.journal"))
+    assert done.returncode == 2
+    assert f"its directory can: --journal={tmp_path}".encode() in done.stderr
+
+
 def test_tail_goes_on_from_its_state(node3: Path, tmp_path: Path) -> None:
     lines = (node3 / "node3-kubelet.log").read_bytes().splitlines(keepends=True)
     state = str(tmp_path / "state")

@@ -1,6 +1,6 @@
 """The journal itself: real journals, read by systemd's library and by journalctl, truncated, damaged and rotated meanwhile.
 
-KUBELOG_TRUNCATIONS says how often a journal is truncated under its reader (default: a few).
+KUBELOG_TRUNCATIONS and KUBELOG_ROTATIONS say how often a journal is truncated and rotated under its reader (default: a few).
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import kubelog
 from kubelog.ingest.inputs.journal import Journal, beside
 from tests.journals import exported, journalctl, lacks, program
 
+ROTATIONS = int(os.environ.get("KUBELOG_ROTATIONS", "6"))
 TRUNCATIONS = int(os.environ.get("KUBELOG_TRUNCATIONS", "5"))
 _AT = 1_508_147_455_000_000  # of the first case
 BOOTS = ("b1b2" * 8, "c1c2" * 8)
@@ -238,7 +239,7 @@ def test_a_reader_whose_file_is_truncated_is_ended_and_the_parent_reads_on(many:
                 break
         # What stands in the other file is read, once.
         assert [found.count(b"MESSAGE=" + klog(n) + b"\n") for n in range(5000, 5010)] == [1] * 10
-    assert killed >= 0
+    print(f"{killed} of {TRUNCATIONS} readers were killed")
 
 
 def test_a_journal_is_followed_through_rotation(tmp_path: Path) -> None:
@@ -248,7 +249,7 @@ def test_a_journal_is_followed_through_rotation(tmp_path: Path) -> None:
     written, over = [1], threading.Event()
 
     def grow() -> None:
-        for number in range(1, 31):
+        for number in range(1, 5 * ROTATIONS + 1):
             if number % 5 == 0:
                 (folder / "system.journal").rename(folder / f"system@{'0' * 31}a-{number:016x}-{START:016x}.journal")
             write(folder / "system.journal", entry(number, klog(number)))
@@ -264,7 +265,7 @@ def test_a_journal_is_followed_through_rotation(tmp_path: Path) -> None:
         if quiet > 4:
             break
     thread.join()
-    assert [found.count(b"MESSAGE=" + klog(n) + b"\n") for n in range(31)] == [1] * 31
+    assert [found.count(b"MESSAGE=" + klog(n) + b"\n") for n in range(5 * ROTATIONS + 1)] == [1] * (5 * ROTATIONS + 1)
 
 
 def test_tail_of_a_journal_goes_on_from_its_state(node3: Path, tmp_path: Path) -> None:

@@ -123,6 +123,18 @@ def test_it_is_stopped_cleanly_and_goes_on(number: signal.Signals, lines: list[b
     assert told(out.read_bytes()) == told(whole(b"".join(lines)))
 
 
+def test_a_start_without_anything_new_keeps_its_place(lines: list[bytes], tmp_path: Path) -> None:
+    log, state, out = tmp_path / "kubelet.log", tmp_path / "state", tmp_path / "out.jsonl"
+    log.write_bytes(b"".join(lines))
+    for _ in range(3):
+        process = started(log, "--state", state, "--to", out)
+        grown(out)
+        time.sleep(1)
+        process.terminate()
+        assert ended(process) == (0, b"")
+    assert told(out.read_bytes()) == told(whole(b"".join(lines)))
+
+
 def test_it_goes_on_through_rotation_while_it_is_stopped(lines: list[bytes], tmp_path: Path) -> None:
     log, state, out = tmp_path / "kubelet.log", tmp_path / "state", tmp_path / "out.jsonl"
     parts = [b"".join(lines[:5]), b"".join(lines[5:9]), b"".join(lines[9:12]), b"".join(lines[12:])]

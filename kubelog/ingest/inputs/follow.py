@@ -32,22 +32,30 @@ class Growing(Protocol):
         """Where what was given so far ends, as plain data; None where nobody can go on from there."""
 
 
-class StandardInput:
-    """What is piped in, as it comes."""
+class Piped:
+    """What comes by a pipe, as it comes: standard input, or one that has a name."""
+
+    def __init__(self, path: str = "-") -> None:
+        self.path = path
 
     def __iter__(self) -> Iterator[Piece]:
-        for piece in pipe():
-            yield Piece(piece or b"")
+        descriptor = sys.stdin.fileno() if self.path == "-" else os.open(self.path, os.O_RDONLY)
+        try:
+            for piece in pipe(descriptor=descriptor):
+                yield Piece(piece or b"")
+        finally:
+            if self.path != "-":
+                os.close(descriptor)
 
     def place(self) -> None:
         return None
 
 
-def pipe(idle_s: float | None = None, begun: bytes = b"") -> Iterator[bytes | None]:
-    """What standard input sends, at once, behind what was read of it; None after each `idle_s` seconds of silence that follow
-    something.
+def pipe(idle_s: float | None = None, begun: bytes = b"", descriptor: int | None = None) -> Iterator[bytes | None]:
+    """What standard input, or another descriptor, sends, at once, behind what was read of it; None after each `idle_s` seconds of
+    silence that follow something.
     """
-    descriptor, told = sys.stdin.fileno(), not begun
+    descriptor, told = sys.stdin.fileno() if descriptor is None else descriptor, not begun
     _widen(descriptor)
     if begun:
         yield begun

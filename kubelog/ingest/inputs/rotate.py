@@ -83,6 +83,10 @@ class GrowingFile:
                     rested = self._is_replaced()
                     yield Piece(b"")
                     time.sleep(self.poll_s)
+        except OSError as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(self.path, (error.strerror or "cannot be read").lower(), self.known.at or None) from None
         finally:
             if self.descriptor >= 0:
                 os.close(self.descriptor)

@@ -264,7 +264,8 @@ def journal(path: str, **what: Any) -> Source:
     return source
 
 
-def is_journal(path: Path) -> bool:
+def is_journal(path: str | Path) -> bool:
+    """Whether a file is one of the journal's own."""
     try:
         with open(path, "rb") as file:
             return file.read(8) == b"LPKSHHRH"
