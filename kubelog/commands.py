@@ -179,7 +179,7 @@ def _show_blocks(log: Log, blocks: list[tuple[Block, RecordMaker]], show: Callab
 
 
 def timeline(options: argparse.Namespace, out: Out) -> int:
-    if not options.inputs and options.journal is None and not _is_piped() and any(map(os.path.isdir, _JOURNALS)):
+    if not options.inputs and options.journal is None and not _is_piped() and any(map(_is_filled, _JOURNALS)):
         options.journal = ""
     log, failed = _opened(options)
     if options.lines:
@@ -207,6 +207,16 @@ def _is_piped() -> bool:
     except (AttributeError, OSError, ValueError):
         return False
     return stat.S_ISFIFO(mode) or stat.S_ISREG(mode) or stat.S_ISSOCK(mode)
+
+
+def _is_filled(folder: str) -> bool:
+    """Whether something is in a directory, as far as this user may see."""
+    try:
+        return next(os.scandir(folder), None) is not None
+    except PermissionError:
+        return True
+    except OSError:
+        return False
 
 
 def _kept(source: Source) -> Source:

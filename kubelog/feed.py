@@ -53,11 +53,16 @@ class Feed:
         copied.booting = self.booting.copy()
         return copied
 
-    def lost(self, text: str, block: Block, maker: RecordMaker) -> Event | None:
-        """That a part of the input is missing before a Block; None where no record of it has a time."""
-        row = next((row for row in range(len(block)) if block.time[row] != NONE or block.since_year[row] != NONE), None)
-        if row is None:
+    def is_timed(self, block: Block) -> bool:
+        """Whether a record of a Block has a time."""
+        return bool(_timed(block).strip(b"\0"))
+
+    def lost(self, text: str, block: Block, maker: RecordMaker, behind: bool = False) -> Event | None:
+        """That a part of the input is missing before a Block, or behind it; None where no record of it has a time."""
+        timed = _timed(block)
+        if not timed.strip(b"\0"):
             return None
+        row = len(timed.rstrip(b"\0")) - 1 if behind else len(timed) - len(timed.lstrip(b"\0"))
         maker.node = self.node
         seen = maker.seen(block, row, self.turned, self.heard.get)
         if seen.heard is None or seen.time_us is None:
@@ -212,6 +217,11 @@ def _holds(block: Block, row: int, texts: tuple[bytes, ...]) -> bool:
         return True
     b, start, _, stop = block.body(row)
     return any(b.find(text, start, stop) >= 0 for text in texts)
+
+
+def _timed(block: Block) -> bytes:
+    """Of each record where its time is from; 0: it has none."""
+    return memoryview(block.time_source)[: len(block)].tobytes()
 
 
 def _begin(heard: Heard) -> int:

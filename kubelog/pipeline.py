@@ -76,6 +76,7 @@ class Log:
         self.year, self.tz, self.node, self.now, self.at = year, tz, node, now, at
         self.where = where or Filter()
         self._clocks: dict[str, tuple[tuple[int, str, int], Clock]] = {}  # of each family, the last file that was read
+        self._grouped: tuple[list[Source], dict[str, list[Source]]] = [], {}
         self._years: dict[str, tuple[int, int, bool] | None] = {}
         self.errors: list[InputError] = []  # inputs that could not be read to their end, after an iteration
         self.notes: list[str] = []  # what was assumed, after an iteration
@@ -89,24 +90,33 @@ class Log:
     def _clock(self, source: Source) -> Clock:
         reference, kind = (source.aged, source.age_source) if source.aged else (self.now, CLOCK)
         clock = Clock(self.engine.table, year=self.year, tz=self.tz, reference=reference, source=kind)
-        if self.year is None and source.file is not None:
+        if self.year is None and (source.file is not None or source.again or source.head):
             clock.hint = self._first_year(source, clock)
         return clock
 
     def _first_year(self, source: Source, clock: Clock) -> tuple[int, int, bool] | None:
         """The year of a file's first date, as it and those that were rotated with it say."""
-        from kubelog.ingest.survey import first_years, samples
+        from kubelog.ingest.survey import years
 
         if source.path not in self._years:
-            name = family(source.path)[0]
-            siblings = [one for one in self.sources if one.file is not None and family(one.path)[0] == name]
+            siblings = self._families.get(family(source.path)[0], [])
             try:
-                looked = [samples(one.file) for one in siblings if one.file is not None]
+                found = years(siblings, self.engine.lines, clock.months.likely) if siblings else []
             except OSError:
-                looked = [[] for _ in siblings]  # told when it is read
-            found = first_years(looked, siblings[-1].aged if siblings else None, self.engine.lines, clock.months.likely)
+                found = [None] * len(siblings)  # told when it is read
             self._years |= {one.path: year for one, year in zip(siblings, found, strict=True)}
         return self._years.get(source.path)
+
+    @property
+    def _families(self) -> dict[str, list[Source]]:
+        """Files that were rotated are one input; by its name."""
+        of, found = self._grouped
+        if of is not self.sources:
+            found = {}
+            for source in self.sources:
+                found.setdefault(family(source.path)[0], []).append(source)
+            self._grouped = self.sources, found
+        return found
 
     def maker(self, clock: Clock, place: Place = NOWHERE) -> RecordMaker:
         return RecordMaker(self.engine.table, self.engine.decoder, clock, self.node, self.at, place)
@@ -283,10 +293,8 @@ class Log:
         if len(self.sources) == 1:
             source = self.sources[0]
             return [self._events_of(self.blocks_of(source), self.node or source.place.node)]
-        # Files that were rotated are one input: each is opened where the one before ends.
-        families: dict[str, list[Source]] = {}
-        for source in self.sources:
-            families.setdefault(family(source.path)[0], []).append(source)
+        # Each file that was rotated is opened where the one before ends.
+        families = self._families
         beside = [one for one in families.values() if all(source.apart for source in one)][:_BESIDE]
         for source in chain.from_iterable(beside):
             source.size = max(_LEAST, CHUNK // len(beside))
@@ -327,15 +335,21 @@ class Log:
         from kubelog.timeline import WANTED
 
         feed = Feed(WANTED, self.where, node, fixed=self.node is not None, leaf=self.engine.leaves.Listener)
-        path, lost = "", None
+        path, lost = "", ""
+        timed: tuple[Block, RecordMaker] | None = None  # the last that has a time
         for block, maker in blocks:
             if path and block.path != path:
-                lost = missing(path, block.path) or lost
+                there = [one.path for one in self._families.get(family(path)[0], ())]
+                lost = " and ".join(filter(None, (lost, self._broken(path), missing(path, block.path, there))))
             if lost and (event := feed.lost(lost, block, maker)):
-                lost = None
+                lost = ""
                 yield event
             path = block.path
             yield from feed.read(block, maker)
+            timed = (block, maker) if feed.is_timed(block) else timed
+        lost = self._broken(path) or ""
+        if lost and timed and (event := feed.lost(lost, *timed, behind=True)):
+            yield event
         if feed.cut:
             lines = f"{feed.cut:,} line{'' if feed.cut == 1 else 's'}"
             self.notes.append(
@@ -343,6 +357,11 @@ class Log:
             )
         self.verdicts += feed.verdicts
         yield from feed.heard.items()
+
+    def _broken(self, path: str) -> str | None:
+        """That an input could not be read to its end, in words."""
+        found = next((error for error in self.errors if error.path == path), None)
+        return None if found is None else f"{os.path.basename(path)} breaks off ({found.reason})"
 
     def incidents(self) -> Timeline:
         """The incidents of the log: list-like, rich in a notebook."""

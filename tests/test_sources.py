@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import functools
 import gzip
+import hashlib
 import http.server
 import io
 import lzma
@@ -45,12 +46,12 @@ COMPRESSED: dict[str, Callable[[bytes], bytes]] = {
 }  # fmt: skip
 
 
-def tar(members: dict[str, bytes]) -> bytes:
+def tar(members: dict[str, bytes], mtime: int = 1508147455) -> bytes:
     target = io.BytesIO()
     with tarfile.open(fileobj=target, mode="w") as made:
         for name, data in members.items():
             info = tarfile.TarInfo(name)
-            info.size, info.mtime = len(data), 1508147455
+            info.size, info.mtime = len(data), mtime
             made.addfile(info, io.BytesIO(data))
     return target.getvalue()
 
@@ -248,6 +249,68 @@ def test_a_rotated_file_that_is_missing_is_a_gap(names: list[str], text: str | N
     gap["to"] = "2017-10-16T11:00:00.000000" if len(names) == 3 else "2017-10-16T12:00:00.000000"
     assert found["gaps"] == ([gap] if text else [])
     assert [one["kind"] for one in found["incidents"]] == (["LogGap"] if text else [])
+
+
+def test_a_rotated_file_that_is_empty_is_not_missing(tmp_path: Path) -> None:
+    (tmp_path / "kubelet.log.2").write_bytes(b"I1016 09:00:00.000000       1 a.go:1] x\n")
+    (tmp_path / "kubelet.log.1").write_bytes(b"")
+    (tmp_path / "kubelet.log").write_bytes(b"I1016 12:00:00.000000       1 a.go:1] x\n")
+    assert kubelog.read(tmp_path, year=2017).incidents().gaps == []
+
+
+@pytest.mark.parametrize("followed", [True, False])
+def test_an_input_that_breaks_off_is_a_gap(followed: bool, tmp_path: Path) -> None:
+    lines = "".join(f"I1016 09:{one // 60:02}:{one % 60:02}.000000       1 a.go:1] {hash_of(one)}\n" for one in range(3000))
+    packed = gzip.compress(lines.encode())
+    (tmp_path / "kubelet.log.1.gz").write_bytes(packed[: len(packed) // 2])
+    if followed:
+        (tmp_path / "kubelet.log").write_bytes(b"I1016 12:00:00.000000       1 a.go:1] x\n")
+    log = kubelog.read(tmp_path, year=2017, node="n1")
+    last = max(record.time for record in log if record.time and record.time.hour < 12).isoformat(timespec="microseconds")
+    found = log.incidents().to_dict()
+    text = "kubelet.log.1.gz breaks off (cut off: the compressed data ends too early)"
+    end = "2017-10-16T12:00:00.000000" if followed else last
+    assert found["gaps"] == [{"from": last, "to": end, "node": "n1", "kind": "input", "text": text}]
+    assert [one["kind"] for one in found["incidents"]] == (["LogGap"] if followed else [])
+
+
+def hash_of(number: int) -> str:
+    """What does not compress to nothing."""
+    return hashlib.sha256(str(number).encode()).hexdigest()
+
+
+def years_of(path: Path) -> list[int]:
+    return [record.time.year for record in kubelog.read(path) if record.time is not None]
+
+
+OLD, NEW = b"I1230 08:00:00.000000       1 a.go:1] x\n", b"I0102 08:00:00.000000       1 a.go:1] x\n"
+DATED = b"2018-01-02T08:00:00Z n1 systemd[1]: x\n"
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_the_members_of_an_archive_tell_each_other_their_year(packed: bool, tmp_path: Path) -> None:
+    data = tar({"kubelet.log": DATED, "kubelet.log.1": OLD})
+    path = tmp_path / "a.tar"
+    path.write_bytes(gzip.compress(data) if packed else data)
+    os.utime(path, (1_622_505_600,) * 2)
+    assert years_of(path) == [2017, 2018]
+
+
+def test_the_age_of_a_member_of_a_zip_says_its_year(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr(zipfile.ZipInfo("kubelet.log.1", (2017, 12, 30, 9, 0, 0)), OLD)
+        file.writestr(zipfile.ZipInfo("kubelet.log", (2018, 1, 2, 9, 0, 0)), NEW)
+    assert years_of(path) == [2017, 2018]
+
+
+def test_a_member_that_says_no_age_is_as_old_as_its_archive(tmp_path: Path) -> None:
+    (tmp_path / "a.tar").write_bytes(tar({"kubelet.log": OLD}, mtime=0))
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as file:
+        file.writestr(zipfile.ZipInfo("kubelet.log"), OLD)
+    for path in (tmp_path / "a.tar", tmp_path / "a.zip"):
+        os.utime(path, (1_514_900_000,) * 2)  # 2 January 2018
+        assert years_of(path) == [2017]
 
 
 def test_the_same_file_is_read_once(tmp_path: Path) -> None:

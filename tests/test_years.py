@@ -137,12 +137,17 @@ def iso(time: datetime, message: object) -> str:
 
 @st.composite
 def histories(draw: st.DrawFn, longest: timedelta = timedelta(days=170)) -> list[datetime]:
-    """The times of some lines in order, never further apart than `longest`."""
+    """The times of some lines in order, never further apart than `longest`.
+
+    None is the first behind a silence of a month and more and in the first hour of a year: so begins a clock that nobody has set.
+    """
     first = FIRST + draw(st.timedeltas(timedelta(0), timedelta(days=365 * 25)))
     steps = draw(st.lists(st.timedeltas(timedelta(microseconds=1), longest), min_size=1, max_size=8))
     times = [first]
     for step in steps:
-        times.append(times[-1] + step)
+        time = times[-1] + step
+        is_unset = (time.month, time.day, time.hour) == (1, 1, 0) and times[-1].month < 12 and times[-1].year < time.year
+        times.append(time + timedelta(hours=is_unset))
     return times
 
 

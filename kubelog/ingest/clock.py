@@ -295,7 +295,8 @@ class Clock:
 
 def is_unset(moment: int, last: int, unset: int | None) -> bool:
     """Whether a moment that is far behind the last is said by a clock that nobody has set yet, and is no New Year."""
-    return last < _DECEMBER and 0 <= moment - (unset or 0) < _UNSET
+    # Each boot begins with the year again.
+    return last < _DECEMBER and (moment < _UNSET or (unset is not None and 0 <= moment - unset < _UNSET))
 
 
 def moment_of(local: int) -> int:

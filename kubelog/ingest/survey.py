@@ -2,6 +2,7 @@
 
 klog writes no year. One line that says it tells those of all others, since a year changes where the dates jump back; the age of the
 last file is the year of its last line. What is large is looked at in places: nobody is silent for a year within half a megabyte.
+Of what is compressed or stands in an archive only the beginning is looked at.
 """
 
 from __future__ import annotations
@@ -13,18 +14,51 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from kubelog.errors import InputError
 from kubelog.ingest.block import NONE, WITH_YEAR, Block
 from kubelog.ingest.calendar import DAY, DAYS_BEFORE, in_year, micros
 from kubelog.ingest.clock import AHEAD, BACK, is_unset, moment_of
+from kubelog.ingest.inputs.sources import Source
 
 _WHOLE: Final = 1 << 20  # what is smaller is looked at as a whole
 _STEP: Final = 1 << 19
 _SAMPLE: Final = 1 << 13
+_BEGINNING: Final = 1 << 18
 _MONTH_US: Final = 31 * DAY
 _LEAP_DAY: Final = 59  # 29 February, counted from 0
 _HEAD: Final = re.compile(rb"Log file created at: (\d{4})/(\d\d)/(\d\d) ")
 # A date, its year if it says one; and of which file it is.
 Date = tuple[int, int | None, int]
+
+
+Year = tuple[int, int, bool] | None
+
+
+def years(siblings: Sequence[Source], lines: Callable[[Block], None], months: Callable[[bytes], int]) -> list[Year]:
+    """Of each file of a log, the year and moment of its first date, and whether a line says that year, not the age; None where
+    the file goes on with the clock of the one before it, or its own age has to do.
+    """
+    plain = [one.file for one in siblings if one.file is not None]
+    if len(plain) < len(siblings):
+        looked: list[list[bytes]] = []
+        for one in siblings:
+            looked.append(_beginning(one))
+            if first_years(looked[-1:], None, lines, months)[0] is not None:
+                # How far what is behind a beginning goes is not known: the clock itself goes on from here.
+                return first_years(looked, None, lines, months) + [None] * (len(siblings) - len(looked))
+    found = iter(first_years([samples(path) for path in plain], siblings[-1].aged, lines, months) if plain else ())
+    return [next(found) if one.file is not None else None for one in siblings]
+
+
+def _beginning(source: Source) -> list[bytes]:
+    if source.file is not None:
+        return samples(source.file)
+    if not source.again:
+        return [source.head] if source.head else []
+    try:
+        return [next(source.read(size=_BEGINNING), b"")]
+    except InputError:
+        return []  # told when it is read
 
 
 def samples(path: Path) -> list[bytes]:
@@ -42,7 +76,7 @@ def samples(path: Path) -> list[bytes]:
 
 def first_years(
     files: Sequence[Sequence[bytes]], aged: datetime | None, lines: Callable[[Block], None], months: Callable[[bytes], int]
-) -> list[tuple[int, int, bool] | None]:
+) -> list[Year]:
     """Of each file, in their order, the year and moment of its first date, and whether a line says that year, not the age."""
     dates: list[Date] = []
     for number, pieces in enumerate(files):
@@ -72,7 +106,7 @@ def first_years(
         # A file that was copied is younger than its lines: 29 February is of a leap year.
         leaps = {turn for (moment, _, _), turn in zip(dates, turns, strict=True) if moment // DAY == _LEAP_DAY}
         said = [(next((y for y in range(year, year - 8, -1) if all(isleap(y + turn) for turn in leaps)), year), False)]
-    found: list[tuple[int, int, bool] | None] = [None] * len(files)
+    found: list[Year] = [None] * len(files)
     for (moment, _, number), turn in zip(dates, turns, strict=True):
         if said and found[number] is None:
             found[number] = said[0][0] + turn, moment, said[0][1]

@@ -9,6 +9,7 @@ import re
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
@@ -317,6 +318,7 @@ def _zip(shared: _Shared) -> Iterator[Member]:
                 raise DamagedError(_CUT if len(head) < 30 else "damaged: no member where one should be", counted.place)
             flags, method = int.from_bytes(head[6:8], "little"), int.from_bytes(head[8:10], "little")
             size, whole = int.from_bytes(head[18:22], "little"), int.from_bytes(head[22:26], "little")
+            mtime = _dos_time(int.from_bytes(head[12:14], "little"), int.from_bytes(head[10:12], "little"))
             name = counted.read(int.from_bytes(head[26:28], "little"))
             extra = counted.read(int.from_bytes(head[28:30], "little"))
             size = _zip64(extra, whole, size)
@@ -329,7 +331,7 @@ def _zip(shared: _Shared) -> Iterator[Member]:
                     raise counted.error(f"{text} does not say how long it is")
                 # What is cut off has no end either: until then it can be read.
                 counted.told = _UNKNOWN
-                yield Member(text, _opener(shared, place, _UNKNOWN, True), None, b"", shared.apart)
+                yield Member(text, _opener(shared, place, _UNKNOWN, True), mtime, b"", shared.apart)
                 _length(counted)
                 counted.told = 0
                 continue
@@ -337,7 +339,7 @@ def _zip(shared: _Shared) -> Iterator[Member]:
             if not text.endswith("/"):
                 counted.told = place + size
                 head = _inflated(front) if method == 8 else front
-                yield Member(text, _opener(shared, place, size, method == 8), None, head, shared.apart)
+                yield Member(text, _opener(shared, place, size, method == 8), mtime, head, shared.apart)
             while counted.place < place + size:
                 if not counted.read(min(_PIECE, place + size - counted.place)):
                     raise DamagedError(_CUT, counted.place)
@@ -366,6 +368,17 @@ def _inflated(front: bytes) -> bytes:
         return zlib.decompressobj(-15).decompress(front, PROBE)
     except zlib.error:
         return b""
+
+
+def _dos_time(date: int, time: int) -> float | None:
+    """A member's age; None where it says none, as the first day that it can say does."""
+    if date <= 0x21:
+        return None
+    try:
+        at = datetime(1980 + (date >> 9), date >> 5 & 15, date & 31, time >> 11, time >> 5 & 63, min((time & 31) * 2, 59))
+        return at.timestamp()  # local, as zip writes it
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _zip64(extra: bytes, whole: int, size: int) -> int:

@@ -163,7 +163,7 @@ class Library:
                 try:
                     boot = boots[int(boot) - 1]  # 0 is the last, 1 the first
                 except IndexError:
-                    fail("journal", f"no boot {boot}: {len(boots)} are in it")
+                    fail("journal", f"no boot {boot}: it has {len(boots)}")
                     sys.exit(0)
             self.reader.add_match(b"_BOOT_ID=" + boot if isinstance(boot, bytes) else f"_BOOT_ID={boot}")
         if not cursor:

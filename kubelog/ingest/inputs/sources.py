@@ -8,7 +8,7 @@ import io
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -26,6 +26,8 @@ from kubelog.ingest.inputs.place import NOWHERE, Place, place
 CHUNK: Final = 1 << 21
 # Of an archive that comes by a pipe so many bytes are held: what is read twice has to be kept.
 _HELD: Final = 32 << 20
+# The first bytes of inputs are kept up to so many in all: for their years.
+_HEADS: Final = 16 << 20
 _URL: Final = re.compile(r"[a-z][a-z0-9+.-]+://")
 
 
@@ -42,6 +44,8 @@ class Source:
         self.path, self._read, self.place = path, read, place
         self.file: Path | None = None  # where it is a file as it is
         self.notes: list[str] = []  # what is to be said of it, when it was read
+        self.head = b""  # its first bytes, decompressed, where they were looked at
+        self.again = False  # whether its beginning can be read again at little cost
         self.begun: bytes | None = None  # what was read already of a pipe, whose rest is read as it comes
         self.aged = aged
         self.size = CHUNK  # of the pieces that it is read in
@@ -53,9 +57,9 @@ class Source:
         """An input whose bytes are at hand."""
         return cls(path, lambda front, _: (front() + piece for piece in pieces), aged)
 
-    def read(self, front: Front = bytes) -> Iterator[bytes]:
+    def read(self, front: Front = bytes, size: int | None = None) -> Iterator[bytes]:
         """The bytes in pieces. Each begins with what `front` gives when it is read: so that none has to be copied behind it."""
-        return self._read(front, self.size)
+        return self._read(front, self.size if size is None else size)
 
 
 def expand(inputs: Iterable[str | os.PathLike[str]]) -> tuple[list[Source], list[InputError]]:
@@ -89,6 +93,7 @@ class _Expansion:
         self.sources: list[Source] = []
         self.errors: list[InputError] = []
         self.known: set[tuple[int, int]] = set()  # device and inode of the files
+        self.heads = 0  # bytes that are kept of their beginnings
         self.wanted: str | None = None  # which members of archives, where not all
 
     def path(self, path: Path) -> None:
@@ -208,7 +213,7 @@ class _Expansion:
                 stream.close()
         inside = archive(stream.head)
         if inside is not None and depth < DEPTH:
-            self.members(name, inside, opener, depth, apart)
+            self.members(name, inside, opener, depth, apart, aged)
         elif self._is_left_out(name, named, stream.head):
             return
         elif _is_binary(stream.head) and stream.head:
@@ -221,6 +226,10 @@ class _Expansion:
                 source = Source(name, lambda front, size: _read(path, front, size), aged, place(name))
                 source.file = path
             source.apart = apart
+            source.again = apart and not _URL.match(name)
+            if source.file is None and not source.again and self.heads < _HEADS:
+                source.head = stream.head
+                self.heads += len(stream.head)
             self.sources.append(source)
 
     def _is_left_out(self, name: str, named: bool, head: bytes) -> bool:
@@ -228,16 +237,17 @@ class _Expansion:
             return name.count("!") < self.wanted.count("!")
         return not named and _is_object(head)
 
-    def members(self, name: str, kind: str, opener: Opener, depth: int, apart: bool) -> None:
+    def members(self, name: str, kind: str, opener: Opener, depth: int, apart: bool, aged: datetime | None) -> None:
+        """The sources in an archive. A member that says no age is as old as the archive."""
         before, last = len(self.sources), False
         try:
             for member in members(kind, opener):
-                aged = None if member.mtime is None else datetime.fromtimestamp(max(member.mtime, 0))
+                age = datetime.fromtimestamp(member.mtime) if member.mtime and member.mtime > 0 else aged
                 count = len(self.sources)
                 if self.wanted is not None and not _leads_to(f"{name}!{member.name}", self.wanted):
                     continue
                 inside = apart and member.apart
-                self.look(f"{name}!{member.name}", member.open, aged, False, depth + 1, member.head or None, apart=inside)
+                self.look(f"{name}!{member.name}", member.open, age, False, depth + 1, member.head or None, apart=inside)
                 last = len(self.sources) > count
                 if len(self.sources) - before > MOST_MEMBERS:
                     raise DamagedError(f"refused: more than {MOST_MEMBERS:,} logs in one archive")
@@ -293,6 +303,9 @@ class File:
     def read(self, size: int) -> bytes:
         return os.read(self.descriptor, size)
 
+    def seek(self, place: int) -> None:
+        os.lseek(self.descriptor, place, os.SEEK_SET)
+
     def close(self) -> None:
         descriptor, self.descriptor = self.descriptor, -1
         if descriptor >= 0:
@@ -339,19 +352,24 @@ def family(path: str) -> tuple[str, tuple[int, str, int]]:
     return said["name"], (0, said.get("date") or "~", 0)
 
 
-def missing(before: str, after: str) -> str | None:
-    """What should stand between two files of a family, in words."""
+def missing(before: str, after: str, there: Collection[str] = ()) -> str | None:
+    """What should stand between two files of a family, in words; `there` are its files, of which some may be empty."""
     (name, first), (_, second) = family(before), family(after)
+    known = {place for _, place in map(family, there)}
     if first[1] == second[1] == "~" and first[2] != second[2]:
-        absent = [f"{name}.{-number}" for number in range(second[2] - 1, first[2], -1)]
+        absent = [f"{name}.{-number}" for number in reversed(_between(first[2], second[2], {place[2] for place in known}))]
     elif second[0] > first[0] + 1:
-        absent = [f"{name}{number}.log" for number in range(first[0] + 1, second[0])]
+        absent = [f"{name}{number}.log" for number in _between(first[0], second[0], {place[0] for place in known})]
     else:
         return None
     if not absent:
         return None
     names = [os.path.basename(one) for one in (absent[0], absent[-1])]
     return f"{names[0]} is not there" if len(absent) == 1 else f"{names[0]} to {names[1]} are not there"
+
+
+def _between(first: int, second: int, known: Collection[int]) -> list[int]:
+    return [number for number in range(first + 1, second) if number not in known]
 
 
 def _in_order(sources: list[Source]) -> list[Source]:

@@ -173,7 +173,7 @@ _RATE_ADVICE: Final = (
     "Raise the limit for the unit (LogRateLimitIntervalSec=, LogRateLimitBurst=; RateLimitBurst= in journald.conf for all), and "
     "look at what it repeats: the lines around the gap mostly say it."
 )
-_MISSING_ADVICE: Final = "Read the missing file too, or keep more files when logs are rotated."
+_MISSING_ADVICE: Final = "Read what is missing too, or a whole copy of what breaks off; keep more files when logs are rotated."
 _CUT_ADVICE: Final = "Write the log with `journalctl --no-pager --full --all`."
 _KERNEL_ADVICE: Final = "Give the kernel a larger buffer (log_buf_len=), and look at what it repeats (`dmesg`)."
 
