@@ -79,13 +79,17 @@ class State:
     def batch(self, text: bytes, place: Any, write: Callable[[bytes], None]) -> None:
         """Write what a batch tells, by `write` where the output is no file; save that the input was read up to `place`."""
         if not text:
-            if time.monotonic() - self.saved >= _EVERY_S:
-                self.save(place)
+            self.idle(place)
         elif self.is_file:
             self.save(place, text)
             self._append(text)
         else:
             write(text)
+            self.save(place)
+
+    def idle(self, place: Any) -> None:
+        """Save now and then that the input was read up to `place`, and nothing told."""
+        if place != self.place and time.monotonic() - self.saved >= _EVERY_S:
             self.save(place)
 
     def save(self, place: Any, text: bytes = b"") -> None:

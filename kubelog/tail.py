@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import select
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -105,7 +107,7 @@ class Tail:
                     self.live.missing = (piece.said or "").partition(": ")[2]
                 if not piece.data and not piece.begins:
                     if self.state is not None and self.place is not None:
-                        self.state.batch(b"", self.place, self.out.write)
+                        self.state.idle(self.place)
                     continue
                 with self.watch.taking():
                     text = self._ended() if piece.begins else b""
@@ -177,8 +179,12 @@ class Tail:
         """Write what a batch tells; whether someone took it."""
 
         def write(text: bytes) -> None:
-            with signals.waiting():
-                self.out.write(text)
+            descriptor = self.out.file.fileno()
+            while text:
+                with signals.waiting():
+                    select.select([], [descriptor], [])
+                # So much can be written now without waiting: a signal finds nothing half told.
+                text = text[os.write(descriptor, text[: select.PIPE_BUF]) :]
 
         again = "; it is told again at the next start" if self.state else ""
         try:

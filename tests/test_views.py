@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 import kubelog
 from kubelog.cli import run
+from kubelog.ingest.inputs.follow import Piece
 from kubelog.view import escape, html, markdown, text
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -31,6 +33,19 @@ def lines_with(node: str, pod: str, resource: str) -> bytes:
     said = f'"Eviction manager: attempting to reclaim" resourceName={json.dumps(resource)}'
     gone = f'"Failed to admit pod to node" pod={json.dumps(pod)} nodeCondition=["DiskPressure"]'
     return f"{head}{said}\n{head}{gone}\n".encode("utf-8", "surrogateescape")
+
+
+class Whole:
+    """A file that is read once: others are followed for ever."""
+
+    def __init__(self, path: str, place: object) -> None:
+        self.data = Path(path).read_bytes()
+
+    def __iter__(self) -> Iterator[Piece]:
+        yield Piece(self.data)
+
+    def place(self) -> None:
+        return None
 
 
 def timeline_of(data: bytes, tmp: Path) -> tuple[kubelog.Log, kubelog.Timeline]:
@@ -104,8 +119,7 @@ def test_the_command_prints_the_golden_text(
 ) -> None:
     monkeypatch.chdir(node3)
     if arguments[0] == "tail":
-        # A file is followed for ever; a pipe has an end.
-        monkeypatch.setattr("kubelog.ingest.inputs.follow.grow", lambda path, start: iter([Path(path).read_bytes()]))
+        monkeypatch.setattr("kubelog.ingest.inputs.rotate.GrowingFile", Whole)
     target = tmp_path / name
     assert run([*arguments, "--to", str(target)]) == 0
     found = target.read_text()

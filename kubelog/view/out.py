@@ -61,12 +61,6 @@ class Out:
         """Lines as the bytes that `text` writes."""
         return "".join(f"{line}\n" for line in lines).encode(self.file.encoding, "backslashreplace")
 
-    def write(self, data: bytes) -> None:
-        """Bytes, at once and whole."""
-        self.file.flush()
-        while data:
-            data = data[os.write(self.file.fileno(), data) :]
-
     @property
     def binary(self) -> BinaryIO:
         """Where bytes go."""
