@@ -13,7 +13,7 @@ import hashlib
 import os
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -101,6 +101,8 @@ class GrowingFile:
             self._open(self.path, first=True)
             return
         self.known = kept
+        if not kept.at and (passed := self._passed()) is not None and (yield from self._entered(*passed, None)):
+            return
         # It may have been rotated meanwhile, or be at this moment.
         for path in (one for _ in range(3) for one in (self.path, *self._standing()[0])):
             if self._is_known(path, kept):
@@ -115,6 +117,15 @@ class GrowingFile:
             self._open(self.path, first=True)
             text = f"{self.path}: what was read up to byte {kept.at:,} is gone: what followed it is lost"
             yield Piece(b"", begins=True, said=text, lost=True)
+
+    def _passed(self) -> tuple[str, Known] | None:
+        """Where a file of which nothing was read yet went that was renamed, or the first that was written since it was begun."""
+        siblings, files = self._standing()
+        known = [(path, file) for path, file in zip(siblings, files, strict=True) if file is not None]
+        mine = [one for one in known if one[1].is_same(self.known)]
+        later = [one for one in known if one[0] != self.path and one[1].time_ns > self.known.time_ns]
+        path, file = next(iter(mine or later), (self.path, None))
+        return None if path == self.path or file is None else (path, file)
 
     def _waits(self) -> Piece:
         """Nothing can be read now; what is in the way is said once."""
@@ -196,20 +207,26 @@ class GrowingFile:
             path, file, said = self._following()
             if file is None:
                 break
-            if _is_packed(path):
-                stream = _opened(path, file)
-                if stream is None:
-                    continue
-                self.done.append((self.known.device, self.known.inode))
-                self.known, self.head = file, b""
-                yield Piece(b"", begins=True, said=said, lost=said is not None)
-                yield from self._rest(path, stream)
-                yield from self._next()
-                return
-            if self._open(path, expected=file):
-                yield Piece(b"", begins=True, said=said, lost=said is not None)
+            if (yield from self._entered(path, file, said)):
                 return
         yield self._waits()
+
+    def _entered(self, path: str, file: Known, said: str | None) -> Generator[Piece, None, bool]:
+        """Go on in another file, or in one that is packed and what came behind it; whether it was there still."""
+        if not _is_packed(path):
+            is_open = self._open(path, expected=file)
+            if is_open:
+                yield Piece(b"", begins=True, said=said, lost=said is not None)
+            return is_open
+        stream = _opened(path, file)
+        if stream is None:
+            return False
+        self.done.append((self.known.device, self.known.inode))
+        self.known, self.head = file, b""
+        yield Piece(b"", begins=True, said=said, lost=said is not None)
+        yield from self._rest(path, stream)
+        yield from self._next()
+        return True
 
     def _following(self) -> tuple[str, Known | None, str | None]:
         """The file that came after the one that was read, and what is to be said of that."""
@@ -341,10 +358,9 @@ def _begins(path: str, length: int) -> str:
 
 
 def _is_copy(path: str, other: str) -> bool:
-    """Whether a file is being copied from another: they begin the same."""
-    one, two = _head(path), _head(other)
-    size = min(len(one), len(two))
-    return size > 0 and one[:size] == two[:size]
+    """Whether a file is being copied from another, which holds all of it still."""
+    head = _head(path)
+    return bool(head) and _head(other).startswith(head)
 
 
 def _known(path: str) -> Known | None:
