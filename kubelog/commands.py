@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-from kubelog.errors import InputError, UsageError
+from kubelog.errors import InputError, StateError, UsageError
 from kubelog.view import escape
 from kubelog.view.out import Out, complain
 
@@ -282,7 +282,7 @@ def tail(options: argparse.Namespace, out: Out) -> int:
 def _growing(options: argparse.Namespace, one: Tail) -> Growing:
     """What is followed, from where the state says that it was left."""
     from kubelog.ingest.inputs.follow import Piped
-    from kubelog.ingest.inputs.rotate import GrowingFile
+    from kubelog.ingest.inputs.growing import Follower
     from kubelog.ingest.inputs.sources import is_journal
 
     name = options.inputs or "-"
@@ -297,7 +297,10 @@ def _growing(options: argparse.Namespace, one: Tail) -> Growing:
     if is_journal(name):
         folder = os.path.dirname(name) or "."
         raise UsageError(f"{name}: a file of the journal cannot be followed, its directory can: --journal={folder}")
-    return GrowingFile(name, one.resumed())
+    try:
+        return Follower(name, one.resumed())
+    except ValueError as error:
+        raise StateError(f"{options.state}: it says no place in a file: {error}") from None
 
 
 def coverage(options: argparse.Namespace, out: Out) -> int:

@@ -119,7 +119,7 @@ def test_the_command_prints_the_golden_text(
 ) -> None:
     monkeypatch.chdir(node3)
     if arguments[0] == "tail":
-        monkeypatch.setattr("kubelog.ingest.inputs.rotate.GrowingFile", Whole)
+        monkeypatch.setattr("kubelog.ingest.inputs.growing.Follower", Whole)
     target = tmp_path / name
     assert run([*arguments, "--to", str(target)]) == 0
     found = target.read_text()

@@ -1,4 +1,4 @@
-"""a pipe → pieces of bytes as they come. What else is followed is in rotate.py (files) and journal.py."""
+"""a pipe → pieces of bytes as they come. What else is followed: growing.py (files), journal.py."""
 
 from __future__ import annotations
 
