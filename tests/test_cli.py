@@ -272,7 +272,7 @@ def test_tail_of_a_directory_or_a_file_of_the_journal_is_refused(tmp_path: Path)
     (tmp_path / "system.journal").write_bytes(b"LPKSHHRH" + bytes(300))
     done = kubelog("tail", str(tmp_path))
     assert done.returncode == 3
-    assert done.stderr.startswith(f"kubelog: {tmp_path}: not a file".encode())
+    assert done.stderr.startswith(f"kubelog: {tmp_path}: only files are followed".encode())
     done = kubelog("tail", str(tmp_path / "system.journal"))
     assert done.returncode == 2
     assert f"its directory can: --journal={tmp_path}".encode() in done.stderr
