@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from kubelog.errors import GrammarError, InputError, KubelogError, StateError, UsageError
     from kubelog.live import stream
     from kubelog.message.record import Record
-    from kubelog.message.vocabulary import Event
+    from kubelog.message.vocabulary.event import Event
     from kubelog.pipeline import Log, load_grammar, parse_line, read
     from kubelog.timeline import Change, Correlator, Incident, Step, Timeline
 else:

@@ -189,7 +189,7 @@ def _grammar_verbs(grammar: argparse.ArgumentParser) -> None:
     for name, run, help_, argument, formats in (
         ("check", commands.grammar_check, "Read grammars and run their samples on both engines.", "PATH", "text json"),
         ("list", commands.grammar_list, "The events, and how many wordings each has.", "", "text json"),
-        ("show", commands.grammar_show, "An event: what it means, its fields and wordings.", "EVENT", "text json"),
+        ("show", commands.grammar_show, "An event: what it means, its fields, wordings; as HTML, all.", "EVENT", "text json html"),
         ("draft", commands.grammar_draft, "A wording for a line, or a signature, that no grammar reads.", "LINE", "text json"),
         ("diagram", commands.grammar_diagram, "Railroad diagrams of the wordings, as HTML.", "EVENT", "html json"),
     ):
@@ -200,7 +200,7 @@ def _grammar_verbs(grammar: argparse.ArgumentParser) -> None:
         if name == "draft":
             verb.add_argument("what", nargs="?", default="-", metavar="LINE", help="a line or a signature; - for standard input")
         elif argument:
-            verb.add_argument("what", nargs=None if name == "show" else "?", metavar=argument)
+            verb.add_argument("what", nargs="?", metavar=argument)
 
 
 def _output_options(one: argparse.ArgumentParser, formats: str) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from kubelog.ingest.inputs.follow import Growing
     from kubelog.ingest.inputs.sources import Source
     from kubelog.message.record import Record, RecordMaker
-    from kubelog.message.vocabulary import Event
+    from kubelog.message.vocabulary.event import Event
     from kubelog.pipeline import Log
     from kubelog.tail import Tail
     from kubelog.timeline import Change
@@ -158,6 +158,7 @@ def _pieces(log: Log) -> Iterator[list[tuple[Block, RecordMaker]]]:
     def read(piece: bytes, final: bool = False, settle: bool = False) -> list[tuple[Block, RecordMaker]]:
         blocks = reader.push(piece, final, settle)
         for block in blocks:
+            log.where.learn(block)
             log.engine.messages(block)
         return [(block, maker) for block in blocks]
 
@@ -441,6 +442,10 @@ def grammar_show(options: argparse.Namespace, out: Out) -> int:
     from kubelog.pipeline import load_grammar
     from kubelog.view import grammars
 
+    if options.output == "html":
+        return _events_page(options, out)
+    if options.what is None:
+        raise UsageError("expected an EVENT to show, found none; `kubelog grammar list` lists them")
     engine = load_grammar(options.grammar)
     known = {entry.event for entry in engine.table.entries}
     if options.what not in known:
@@ -450,4 +455,18 @@ def grammar_show(options: argparse.Namespace, out: Out) -> int:
         out.text(escape.json(next(one for one in found if one["event"] == options.what), indent=True))
     else:
         out.lines(grammars.show(engine.table, engine.decoder.classes, options.what))
+    return OK
+
+
+def _events_page(options: argparse.Namespace, out: Out) -> int:
+    """The reference of all events."""
+    from kubelog.grammar import catalog
+    from kubelog.message import vocabulary
+    from kubelog.pipeline import further_grammars
+    from kubelog.view import events_page
+
+    if options.what:
+        raise UsageError("the HTML page is of all events: leave EVENT out, or use `kubelog grammar diagram EVENT`")
+    grammar = catalog.load([catalog.shipped(), *further_grammars(options.grammar)], vocabulary.vocabulary())
+    out.text(events_page.html(grammar, {**vocabulary.classes(), **vocabulary.declared(grammar.events)}).removesuffix("\n"))
     return OK

@@ -250,23 +250,26 @@ class ReferenceEngine:
             b, p, first_end, e = block.body(row)
             whole, first = b[p:e].decode("latin-1"), b[p:first_end].decode("latin-1")
             if verdict in (HEADER, STRUCTURED) and block.json[line] >= LOGFMT:
-                # No wording is of another program's pairs.
+                # Another program's message and pairs, as `"message" key=value`.
                 end = self._message_end(whole) if self._structured(whole, "", pairs)[0] == STRUCTURED else -1
                 verdict = PLAIN
-            elif verdict in (HEADER, STRUCTURED):
+            if verdict in (HEADER, STRUCTURED):
                 site = block.site[line]
                 file = "" if site < 0 else block.files.value(block.data, block.file_of[site]).decode("latin-1")
                 if verdict == STRUCTURED:
                     verdict, kind, found = self._structured(whole, file, pairs)
                 if verdict == STRUCTURED:
                     end = self._message_end(whole)
+                    if kind < 0:
+                        # Its message may vary: texts that begin with the quote read the body as it stands.
+                        kind, found = self._best("text", first, whole, file, None, quoted=True)
                 else:
                     # A JSON message without pairs does not tell which style it is of.
                     kind, found = self._unpaired(whole, file) if block.json[line] else (-1, found)
                     if kind < 0:
                         kind, found = self._best("text", first, whole, file, None)
             elif verdict == PLAIN:
-                unit = block.unit_of[block.process[line]]
+                unit = -1 if block.process[line] < 0 else block.unit_of[block.process[line]]
                 program = "" if unit < 0 else block.units.value(block.data, unit).decode("latin-1")
                 kind, found = self._best("text", first, whole, "", program)
             elif verdict == UNPARSED and block.reason[row] == NO_HEADER:
@@ -320,15 +323,19 @@ class ReferenceEngine:
         wordings, named = self.reference.grammar.wordings, re.match(r"[^ \t\n:]+: ", message)
         for text in (message, message[named.end() :] if named else message):
             wanted = unquote(f'"{text}"'.encode("latin-1")) if quoted else text.encode("latin-1")
-            same = [n for n in self.reference.order("pairs", file) if wordings[n].message == wanted]
+            same = self.reference.saying(wanted, file)
             if same:
                 same = [n for n in same if _holds(wordings[n].when, values)]
                 same = [n for n in same if wordings[n].weight == wordings[same[0]].weight]
                 return next((n for n in same if file in wordings[n].files), same[0] if same else -1)
         return -1
 
-    def _best(self, style: str, first: str, whole: str, file: str, program: str | None) -> tuple[int, array[int]]:
+    def _best(
+        self, style: str, first: str, whole: str, file: str, program: str | None, quoted: bool = False
+    ) -> tuple[int, array[int]]:
         for number, spans in self.reference.message(style, first, whole, file, program):
+            if quoted and not self.reference.grammar.wordings[number].lead:
+                continue
             return number, array("i", [place for span in spans for place in span])
         return -1, array("i")
 

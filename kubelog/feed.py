@@ -16,7 +16,8 @@ from kubelog.ingest.cut import cut_rows
 from kubelog.message.filter import Filter
 from kubelog.message.heard import Listener
 from kubelog.message.record import RecordMaker
-from kubelog.message.vocabulary import GAP_US, LATE_US, BootChanged, Event, Heard, InputLost, LineCut
+from kubelog.message.vocabulary.event import GAP_US, LATE_US, Event, Heard
+from kubelog.message.vocabulary.host import BootChanged, InputLost, LineCut
 
 # Moments without a year count in a leap year.
 _YEAR = 366 * DAY

@@ -10,7 +10,7 @@ import msgspec
 
 from kubelog.feed import Feed
 from kubelog.ingest.inputs.sources import Source
-from kubelog.message.vocabulary import Event, Heard
+from kubelog.message.vocabulary.event import Event, Heard
 from kubelog.pipeline import Input, Log, as_bytes, shared_engine
 
 
@@ -52,6 +52,7 @@ class LiveReader:
         Where the whole record turns out to be none, a plain Event takes it back.
         """
         for block in self.reader.push(data, final):
+            self.feed.where.learn(block)
             self.reader.engine.messages(block)
             if self.missing and (event := self.feed.lost(self.missing, block, self.maker)):
                 self.missing = None
@@ -64,6 +65,7 @@ class LiveReader:
         self.ahead = self.feed.fork()
         told = set()
         pending = self.reader.pending()
+        self.feed.where.learn(pending)
         self.reader.engine.messages(pending)
         for event in self.ahead.read(pending, self.maker):
             told.add(event.seen.offset)

@@ -29,7 +29,7 @@ from kubelog.ingest.inputs.sources import CHUNK, Source, expand, family, missing
 from kubelog.message.coverage import Coverage
 from kubelog.message.filter import Filter
 from kubelog.message.record import Record, RecordMaker
-from kubelog.message.vocabulary import Event
+from kubelog.message.vocabulary.event import Event
 from kubelog.reader import Reader
 from kubelog.timeline.changes import Timeline
 from kubelog.workers import cores, ordered
@@ -166,10 +166,12 @@ class Log:
         try:
             for chunk in source.read(reader.give):
                 for block in reader.push(chunk):
+                    self.where.learn(block)
                     yield block, maker
         except InputError as error:
             self.errors.append(error)
         for block in reader.push(b"", final=True):
+            self.where.learn(block)
             yield block, maker
         if reader.offset == 0 and not any(error.path == source.path for error in self.errors):
             self.empty.append(source.path)
@@ -200,6 +202,14 @@ class Log:
             raise UsageError(f"{kind!r} is no kind of this grammar; {suggest(kind, known)}")
         return Events(self, kind)
 
+    def pod(self, name: str) -> Log:
+        """The records about one pod (`namespace/name`), whatever form its name has; a Log as this one."""
+        where = Filter(**{**self.where.options, "pod": name})
+        return Log(
+            self.sources, self.engine, year=self.year, tz=self.tz, node=self.node, now=self.now, at=self.at, where=where,
+            jobs=self.jobs,
+        )  # fmt: skip
+
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Arrow batches, a row a record: as `to_arrow`, a Block at a time."""
         return self.made(self.table_maker())
@@ -211,7 +221,7 @@ class Log:
         tables, where = self._tables, self.where
         if not where:
             return tables.batch
-        return lambda block, maker: admitted(tables.batch(block, maker), where)
+        return lambda block, maker: admitted(tables.batch(block, maker), where, block, maker)
 
     @cached_property
     def _tables(self) -> Tables:

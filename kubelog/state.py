@@ -17,7 +17,7 @@ from typing import Any, Final
 import msgspec
 
 from kubelog.errors import InputError, StateError
-from kubelog.message.vocabulary import Event
+from kubelog.message.vocabulary.event import Event
 from kubelog.timeline import Correlator
 from kubelog.view.out import Out
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from kubelog.hook import Hook
     from kubelog.ingest.inputs.follow import Growing, Piece
     from kubelog.live import LiveReader
-    from kubelog.message.vocabulary import Event, Heard
+    from kubelog.message.vocabulary.event import Event, Heard
     from kubelog.state import State
     from kubelog.timeline import Change, Correlator
     from kubelog.view.out import Out

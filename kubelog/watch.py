@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from kubelog.live import LiveReader
-    from kubelog.message.vocabulary import Event
+    from kubelog.message.vocabulary.event import Event
     from kubelog.timeline import Change, Correlator
     from kubelog.view.out import Out
     from kubelog.view.status import Known, Status

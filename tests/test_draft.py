@@ -46,8 +46,8 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Any:
         grammar = catalog.load([KLOG, file], vocabulary())
         fast, slow = Scanner(compile_grammar(grammar)), object.__new__(ReferenceEngine)
         slow.table, slow.decoder, slow.leaves, slow.program = fast.table, fast.decoder, fast.leaves, fast.program
-        slow.reference, reference.grammar = reference, grammar
-        reference.parsers = [reference.message_parser(w.pattern) if w.pattern else None for w in grammar.wordings]
+        reference.take(grammar)
+        slow.reference = reference
         return check_samples(fast, grammar.samples) + check_samples(slow, grammar.samples)
 
     return check

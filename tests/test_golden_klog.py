@@ -108,6 +108,7 @@ KINDS = {
     "s.error": "EvictionStatsFailed",
     "s.error-kv": "EvictionPodFailed",
     "s.error-nil": "EvictionNoActivePods",
+    "l.unhandled": "UnhandledErrorReported",
 }
 
 THRESHOLDS: list[dict[str, Any]] = [

@@ -178,18 +178,45 @@ def test_the_file_named_decides_between_equal_wordings(tmp_path: Path) -> None:
 [[message]]
 event = "From{0}"
 files = ["{0}.go"]
-text = ["it {{_:rest}}"]
-pairs = [{{ message = "It" }}]
-sample = [{{ body = "it is", yields = {{}} }}, {{ body = '"It"', yields = {{}} }}]
+text = ["it is how it was {{_:rest}}"]
+pairs = [{{ message = "It is" }}]
+sample = [{{ body = "it is how it was then", yields = {{}} }}, {{ body = '"It is"', yields = {{}} }}]
 """
     file.write_text(block.format("A") + block.format("B"))
     for name in ("scanner", "reference"):
         engine = load_grammar(file, name)
         assert check_samples(engine, own(file)) == []
         text = b"".join(
-            b"I0102 03:04:05.678901       1 %s.go:1] %s\n" % (go, body) for go in (b"A", b"B", b"C") for body in (b"it is", b'"It"')
+            b"I0102 03:04:05.678901       1 %s.go:1] %s\n" % (go, body) for go in (b"A", b"B", b"C") for body in (b"it is how it was here", b'"It is"')
         )
         assert kinds_of(text, engine) == ["FromA", "FromA", "FromB", "FromB", "FromA", "FromA"]
+
+
+def test_a_wording_that_begins_with_a_hole_is_read_only_in_the_files_that_it_names(tmp_path: Path) -> None:
+    file = tmp_path / "own.toml"
+    block = """
+[event.{0}]
+fields = {{ name = "word" }}
+[[message]]
+event = "{0}"
+{1}
+text = ["{{name:word}} {2}"]
+sample = [{{ body = "sda {2}", yields = {{ name = "sda" }} }}]
+"""
+    file.write_text(
+        block.format("DiskSlow", 'files = ["disk.go", "volume.go"]', "is slow")
+        + block.format("ThingSlow", "", "is slow")
+        + block.format("DiskVerySlow", 'files = ["disk.go"]', "is very slow")
+        + block.format("DaemonSlow", 'program = ["diskd"]', "is slow")
+    )
+    header = b"I0102 03:04:05.678901       1 %s:1] sda is %sslow\n"
+    text = b"".join(header % (go, how) for go in (b"disk.go", b"volume.go", b"other.go") for how in (b"", b"very "))
+    text += b"".join(b"Jan  2 03:04:05 n1 %s[1]: sda is slow\n" % program for program in (b"diskd", b"otherd"))
+    for name in ("scanner", "reference"):
+        engine = load_grammar(file, name)
+        assert check_samples(engine, own(file)) == []
+        # "is very slow" ends with no "is slow": elsewhere nobody reads it.
+        assert kinds_of(text, engine) == ["DiskSlow", "DiskVerySlow", "DiskSlow", None, "ThingSlow", None, "DaemonSlow", None]
 
 
 # What the package ships

@@ -23,7 +23,7 @@ from kubelog.errors import StateError
 from kubelog.ingest.inputs.sources import Source
 from kubelog.klog.values import PodRef
 from kubelog.live import LiveReader, stream
-from kubelog.message.vocabulary import Event, Heard
+from kubelog.message.vocabulary.event import Event, Heard
 from kubelog.pipeline import Log, load_grammar
 from kubelog.timeline import WANTED, Change, Correlator, Incident, Timeline
 from kubelog.timeline.case import Case

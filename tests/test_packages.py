@@ -289,7 +289,7 @@ def test_where_no_package_ships_a_rule_nothing_is_looked_up() -> None:
 
 
 def test_kinds_are_those_of_the_head() -> None:
-    from kubelog.message.vocabulary import UnitFailed
+    from kubelog.message.vocabulary.host import UnitFailed
     from kubelog.timeline.rules import Rule
 
     class One(Rule):

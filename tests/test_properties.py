@@ -25,7 +25,8 @@ from kubelog.klog import values
 from kubelog.live import stream
 from kubelog.message.record import Record
 from kubelog.message.samples import wrapped
-from kubelog.message.vocabulary import CONDITIONS, classes, pair_type, vocabulary
+from kubelog.message.vocabulary import classes, pair_type, vocabulary
+from kubelog.message.vocabulary.node import CONDITIONS
 from kubelog.pipeline import Log, load_grammar, parse_line
 
 NODE3 = Path(__file__).resolve().parent.parent / "notebooks" / "node3"
@@ -557,27 +558,29 @@ def render_pairs(draw: Any, event: str, wording: tree.Wording) -> tuple[str, dic
 
 # Rows of tables are told apart by what their neighbours hold: each of their wordings has a sample that only it reads.
 RENDERED = [wording for wording in GRAMMAR.wordings if wording.event not in ("ClusterEvent", "TableHead")]
+# A few at a time: hypothesis costs more a test than a value.
+SOME = [(event, list(some)) for event, found in by_event(RENDERED).items() for some in batched(found, 8)]
 
 
-@pytest.mark.parametrize("wording", RENDERED, ids=lambda w: f"{w.event}-{w.text[:40]}")
+@pytest.mark.parametrize(("event", "some"), SOME, ids=[f"{event}-{some[0].text[:40]}" for event, some in SOME])
 @given(data=st.data())
-@settings(max_examples=12)
-def test_parsing_a_rendered_wording_gives_its_event_back(scanner: Engine, wording: tree.Wording, data: Any) -> None:
-    if wording.pattern is None:
-        body, said = render_pairs(data.draw, wording.event, wording)
-    else:
-        body, said = render(data.draw, wording.event, wording.pattern)
-    sample = tree.Sample(
-        wording.event, "line" if wording.style == "line" else "message", body, {}, wording.program, wording.files, "", 0
-    )
-    [record] = log_of(scanner, wrapped(sample))
-    assert record.kind == wording.event
-    cls = classes()[wording.event]
-    expected = {name: value for name, value in said.items() if name != "_" and name not in cls.raw} | wording.constants
-    assert {name: record.fields[name] for name in expected} == expected
-    if wording.event not in LISTED:
-        assert record.fields == dict.fromkeys(name for name in cls.__struct_fields__ if name != "seen") | expected
-    assert record.reason is None or wording.event in LISTED
+@settings(max_examples=4)
+def test_parsing_a_rendered_wording_gives_its_event_back(scanner: Engine, event: str, some: list[tree.Wording], data: Any) -> None:
+    cls = classes()[event]
+    for wording in some:
+        if wording.pattern is None:
+            body, said = render_pairs(data.draw, event, wording)
+        else:
+            body, said = render(data.draw, event, wording.pattern)
+        sample = tree.Sample(event, "line" if wording.style == "line" else "message", body, {}, wording.program, wording.files, "", 0)
+        [record] = log_of(scanner, wrapped(sample))
+        assert (record.kind, body) == (event, body)
+        expected = {name: value for name, value in said.items() if name != "_" and name not in cls.raw} | wording.constants
+        assert {name: record.fields[name] for name in expected} == expected
+        # What `derive` makes of holes that are no fields stands in the samples, where RAW_VALUES does not tell it.
+        if event not in LISTED and not cls.raw.keys() & said.keys():
+            assert record.fields == dict.fromkeys(name for name in cls.__struct_fields__ if name != "seen") | expected
+        assert record.reason is None or event in LISTED
 
 
 @given(words, st.integers(0, 2**20))

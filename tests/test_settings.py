@@ -14,7 +14,9 @@ import pytest
 import kubelog
 from kubelog.klog.values import Quantity
 from kubelog.message import config_file
-from kubelog.message.vocabulary import NodeConfig, Threshold, threshold
+from kubelog.message.vocabulary import threshold
+from kubelog.message.vocabulary.start import NodeConfig
+from kubelog.message.vocabulary.threshold import Threshold
 from kubelog.timeline.release import minors
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -302,7 +304,7 @@ def config(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[b
 
 
 def journal(node: str, *bodies: str, minute: int = 50) -> bytes:
-    head = f"Oct 16 09:{minute}:09 {node} kubelet[1408]: I1016 09:{minute}:09.616282    1408 x.go:1] "
+    head = f"Oct 16 09:{minute}:09 {node} kubelet[1408]: I1016 09:{minute}:09.616282    1408 flags.go:1] "
     return "".join(f"{head}{body}\n" for body in bodies).encode()
 
 

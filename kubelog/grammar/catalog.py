@@ -1,15 +1,15 @@
 """grammars/*.toml → Grammar: finds the files, reads the patterns, orders the wordings, refuses what is ambiguous.
 
 Which wording wins: the longest leading literal, then the most literal bytes, then the file named. Two wordings that are
-equal in all three and could read the same text are an error that names both places. `line` wordings, whose hole types
-decide, are tried in the order written where the first two are equal.
+equal in all three and could read the same text are an error that names both places; of one block, the first is taken. `line`
+wordings, whose hole types decide, are tried in the order written where the first two are equal.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from kubelog.errors import GrammarError
 from kubelog.grammar.packages import PACKAGES
@@ -83,7 +83,7 @@ def _refuse_ambiguity(wordings: list[Wording], readers: Mapping[str, GrammarFile
     for group in groups.values():
         for number, second in enumerate(group):
             for first in group[:number]:
-                if set(first.program) != set(second.program) or not _same_files(first, second):
+                if set(first.program) != set(second.program) or not _same_files(first, second) or _same_block(first, second):
                     continue
                 if first.pattern is None or second.pattern is None or _overlap(first.pattern, second.pattern):
                     raise readers[second.path].error(
@@ -95,12 +95,28 @@ def _refuse_ambiguity(wordings: list[Wording], readers: Mapping[str, GrammarFile
                     )
 
 
+# What `_symbols` has beside bytes.
+_BLANK: Final = 32
+_ANY, _WORD = -1, -2
+# A value of these types that holds a blank does not convert: what reads it is not what was meant.
+_WORDS: Final = frozenset("word int float bool duration quantity percent pod uid id image".split())
+
+
+def _same_block(first: Wording, second: Wording) -> bool:
+    """Whether both say the same in the same words but for their holes: the one that is written first wins."""
+    same = first.event == second.event and first.constants == second.constants and first.files == second.files
+    return same and first.style == "text" and first.path == second.path
+
+
 def _same_files(first: Wording, second: Wording) -> bool:
     return (not first.files and not second.files) or bool(set(first.files) & set(second.files))
 
 
 def _overlap(first: Pattern, second: Pattern) -> bool:
-    """Whether some text could be read by both, holes taken as any text: the usual meeting of two wildcard patterns."""
+    """Whether some text could be read by both: the usual meeting of two wildcard patterns.
+
+    Holes are taken as any text, or as any without a blank where their type has none.
+    """
     a, b = _symbols(first), _symbols(second)
     reach = {(0, 0)}
     queue = [(0, 0)]
@@ -109,15 +125,15 @@ def _overlap(first: Pattern, second: Pattern) -> bool:
         if i == len(a) and j == len(b):
             return True
         steps = []
-        if i < len(a) and a[i] is None:
+        if i < len(a) and a[i] < 0:
             steps.append((i + 1, j))
-            if j < len(b):
+            if j < len(b) and (a[i] == _ANY or b[j] != _BLANK):
                 steps.append((i, j + 1))
-        if j < len(b) and b[j] is None:
+        if j < len(b) and b[j] < 0:
             steps.append((i, j + 1))
-            if i < len(a):
+            if i < len(a) and (b[j] == _ANY or a[i] != _BLANK):
                 steps.append((i + 1, j))
-        if i < len(a) and j < len(b) and a[i] is not None and a[i] == b[j]:
+        if i < len(a) and j < len(b) and a[i] >= 0 and a[i] == b[j]:
             steps.append((i + 1, j + 1))
         for step in steps:
             if step not in reach:
@@ -126,18 +142,18 @@ def _overlap(first: Pattern, second: Pattern) -> bool:
     return False
 
 
-def _symbols(pattern: Pattern) -> list[int | None]:
-    """Bytes of literals; None for a hole; blanks are a blank and any text."""
+def _symbols(pattern: Pattern) -> list[int]:
+    """Bytes of literals; a hole is any text, or any word; blanks are a blank and any text."""
     from kubelog.grammar.tree import Blanks, Hole, Literal
 
-    found: list[int | None] = []
+    found: list[int] = []
     for part in pattern.parts:
         if isinstance(part, Literal):
             found += part.text
         elif isinstance(part, Blanks):
-            found += [32, None]
+            found += [_BLANK, _ANY]
         elif isinstance(part, Hole):
-            found.append(None)
+            found.append(_WORD if part.type in _WORDS else _ANY)
     return found
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from kubelog.grammar.tree import Grammar, Pattern, Vocabulary, Wording
 
 # The layout below; a shipped table of another layout is not read.
-LAYOUT = 7
+LAYOUT = 9
 # The brackets of a value nest no deeper; what does is read as text, by both engines.
 MAX_DEPTH = 40
 
@@ -26,8 +26,9 @@ OP_END, OP_LITERAL, OP_BLANKS, OP_HOLE, OP_QUOTED = range(5)
 # end here (place in `ends`, how many), its children (place in `edges`, first byte, last byte).
 NODE = 9
 # A wording, as numbers: where its pattern begins in `ops` (-1 for pairs), whether it takes several lines, its weight, and its
-# programs, files, keys and conditions (place in `names`, how many; a condition is two, a key and what its value must hold).
-WORDING = 11
+# programs, files, keys and conditions (place in `names`, how many; a condition is two, a key and what its value must hold); and
+# whether it is read only in the files that it names.
+WORDING = 12
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True):
@@ -71,6 +72,11 @@ class Table(msgspec.Struct, array_like=True):
     ends: list[int]
     wordings: list[int]
     names: list[int]
+    # Wordings that begin with a hole, in the order in which they are tried: place in `ends` and how many of those that name no
+    # file; then of those for each source file that is named (its literal, place, how many), and for each program.
+    openings: list[int]
+    file_openings: list[int]
+    program_openings: list[int]
     # Structured messages (literals), and the wordings of each: place in `ends`, how many.
     messages: list[int]
     message_ends: list[int]
@@ -91,6 +97,16 @@ class Program:
         self.ops, self.nodes, self.edges, self.ends = map(ints, (table.ops, table.nodes, table.edges, table.ends))
         self.wordings, self.names, self.lines = map(ints, (table.wordings, table.names, table.lines))
         self.messages, self.message_ends = ints(table.messages), ints(table.message_ends)
+        self.openings, self.file_openings = table.openings, self._openings(table.file_openings)
+        self.program_openings = self._openings(table.program_openings)
+
+    def _openings(self, values: list[int]) -> dict[bytes, tuple[int, int]]:
+        """By the name of a file or program: place in `ends`, how many."""
+        found: dict[bytes, tuple[int, int]] = {}
+        for i in range(0, len(values), 3):
+            p, n = self.literals[2 * values[i] : 2 * values[i] + 2]
+            found[self.pool[p : p + n]] = values[i + 1], values[i + 2]
+        return found
 
 
 def compile_grammar(grammar: Grammar) -> Table:
@@ -99,6 +115,7 @@ def compile_grammar(grammar: Grammar) -> Table:
     for number, wording in enumerate(grammar.wordings):
         builder.add(number, wording)
     builder.trie()
+    openings, file_openings, program_openings = builder.openings(grammar.wordings)
     before, heads = builder.literals_of(grammar.before), builder.literals_of(grammar.heads)
     stacks, crashes = builder.literals_of(grammar.stacks), builder.literals_of(grammar.crashes)
     blocks = builder.literals_of(grammar.blocks)
@@ -111,7 +128,7 @@ def compile_grammar(grammar: Grammar) -> Table:
         LAYOUT, grammar.digest, builder.entries, grammar.months, calendars, common, grammar.events,
         bytes(builder.pool), builder.literals,
         before, heads, stacks, crashes, blocks, phrases, builder.ops, builder.nodes, builder.edges, builder.ends,
-        builder.wordings, builder.names, messages, message_ends, builder.lines,
+        builder.wordings, builder.names, openings, file_openings, program_openings, messages, message_ends, builder.lines,
     )  # fmt: skip
 
 
@@ -143,6 +160,7 @@ class _Builder:
         for texts in (wording.program, wording.files, wording.fields.values(), conditions):
             self.wordings += (len(self.names), len(texts))
             self.names += self.literals_of(text.encode() for text in texts)
+        self.wordings.append(int(wording.bound))
         if wording.style == "pairs":
             self.messages.setdefault(wording.message, []).append(number)
         elif wording.style == "line":
@@ -182,6 +200,24 @@ class _Builder:
             self.ends += numbers
         return found
 
+    def openings(self, wordings: list[Wording]) -> tuple[list[int], list[int], list[int]]:
+        """The wordings that begin with a hole: those that name no file, and those for each file and program that is named."""
+        numbers = self.leads.get(b"", [])
+        headed = [n for n in numbers if not wordings[n].program]
+        anywhere = [n for n in headed if not wordings[n].files]
+        files, programs = [], []
+        for name in sorted({file for n in headed for file in wordings[n].files}):
+            files += [self.literal(name.encode()), *self._kept([n for n in headed if name in wordings[n].files], anywhere)]
+        for name in sorted({program for n in numbers for program in wordings[n].program}):
+            programs += [self.literal(name.encode()), *self._kept([n for n in numbers if name in wordings[n].program], [])]
+        return self._kept(anywhere, []), files, programs
+
+    def _kept(self, named: list[int], others: list[int]) -> list[int]:
+        """Wordings in the order in which they are tried, put into `ends`: place, how many."""
+        ordered = sorted(named + others, key=lambda n: (-self.entries[n].weight, n in others, n))
+        self.ends += ordered
+        return [len(self.ends) - len(ordered), len(ordered)]
+
     def trie(self) -> None:
         """The nodes: the root first."""
         self.node(b"", 0, sorted(self.leads))
@@ -191,7 +227,7 @@ class _Builder:
         number = len(self.nodes) // NODE
         whole, _ = self.literals[2 * self.literal(lead) :][:2]
         # Those of one lead: the most literal bytes first. (Of equals, the reading prefers those that name the file.)
-        wordings = sorted(self.leads.get(lead, []), key=lambda n: -self.entries[n].weight)
+        wordings = sorted(self.leads.get(lead, []), key=lambda n: -self.entries[n].weight) if lead else []
         groups: dict[int, list[bytes]] = {}
         for one in leads:
             if len(one) > len(lead):

@@ -23,8 +23,9 @@ def html(reference: Reference, event: str | None = None) -> str:
     except ImportError:
         raise MissingExtraError("diagrams need railroad-diagrams and jinja2: pip install 'kubelog[diagram]'") from None
     events: dict[str, list[pp.ParserElement]] = {}
-    for wording, parser in zip(reference.grammar.wordings, reference.parsers, strict=True):
-        events.setdefault(wording.event, []).append(_pairs(wording) if parser is None else _text(parser))
+    for number, wording in enumerate(reference.grammar.wordings):
+        steps = _pairs(wording) if wording.pattern is None else _text(reference.parser(number))
+        events.setdefault(wording.event, []).append(steps)
     if event is not None and event not in events:
         raise UsageError(f"{event!r} is no event of this grammar; {suggest(event, set(events))}".rstrip("; "))
     drawn: list[Any] = []

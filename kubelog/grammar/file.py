@@ -70,16 +70,39 @@ class GrammarFile:
     def place_of_text(self, start: int, text: str) -> tuple[int, int]:
         """Line and column of a text behind its opening quote, where it first stands behind line `start` in its block."""
         first, *more = text.split("\n", 1)
-        found = []
-        for quote in ("'''", '"""', "'", '"'):
-            number, column = self.place(start, quote + first + ("" if more else quote))
-            if (number, column) != (start, 1):
-                found.append((number, column + len(quote)))
-        return min(found, default=self.place(start, first))
+        for number in range(start, len(self.lines) + 1):
+            line = self.lines[number - 1]
+            if number > start and _HEAD.match(line):
+                break
+            if first not in line:
+                continue
+            code = line if " #" in first else line.split(" #", 1)[0]
+            found = []
+            for quote in ("'''", '"""', "'", '"'):
+                column = code.find(quote + first + ("" if more else quote))
+                if column >= 0:
+                    found.append(column + 1 + len(quote))
+            if found:
+                return number, min(found)
+        return self.place(start, first)
+
+    def note(self, line: int, end: int) -> str:
+        """The comment behind what ends at a place."""
+        return self.lines[line - 1][end:].partition(" #")[2].strip() if line <= len(self.lines) else ""
+
+    def about(self) -> str:
+        """The comment that the file begins with."""
+        head: list[str] = []
+        for line in self.lines:
+            if not line.startswith("#"):
+                break
+            head.append(line.lstrip("# "))
+        return " ".join(head)
 
     def declare(self, vocabulary: Vocabulary | None) -> None:
         """The tables that other files may refer to: new events."""
         known = {"header", "envelope", "continuation", "block", "months", "rare_months", "message", "event"}
+        self.grammar.about[self.path] = self.about()
         for name in self.data:
             if name not in known:
                 raise self.error(*self.place_of_table(name), f"{name!r} is not a table of a grammar", suggest(name, known))
@@ -227,6 +250,7 @@ class GrammarFile:
                     path=self.path,
                     line=number,
                     column=column,
+                    note=self.note(number, column - 1 + len(text)),
                     **whole,
                 )
             )

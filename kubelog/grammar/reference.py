@@ -22,6 +22,8 @@ Found = tuple[int, list[tuple[int, int]]]
 
 # A text that shares fewer bytes with a wording's beginning is not a mangled form of it.
 _LEAST_LEAD: Final = 8
+# Orders that are kept: hostile input has as many files as lines.
+_MOST_ORDERS: Final = 500
 
 # What a terminal is called where it was expected and not found.
 NAMES = {
@@ -58,8 +60,21 @@ class Reference:
         self.weak = [name in grammar.weak for name in grammar.envelopes]
         self.before = [text.decode("latin-1") for text in grammar.before]
         self.heads = tuple(text.decode("latin-1") for text in grammar.heads)
-        self.parsers = [self.message_parser(w.pattern) if w.pattern else None for w in grammar.wordings]
         self.pair_parser = self._pairs()
+        self.take(grammar)
+
+    def take(self, grammar: Grammar) -> None:
+        """Read messages by this grammar; their parsers are made when they are first needed."""
+        self.grammar = grammar
+        self.leads = [wording.lead.decode("latin-1") for wording in grammar.wordings]
+        self._parsers: dict[int, pp.ParserElement] = {}
+        self._orders: dict[tuple[str, str], list[int]] = {}
+        self._numbers: dict[str, list[int]] = {}  # of each style
+        self._messages: dict[bytes, list[int]] = {}  # of pairs, by what they say
+        for number, wording in enumerate(grammar.wordings):
+            self._numbers.setdefault(wording.style, []).append(number)
+            if wording.style == "pairs":
+                self._messages.setdefault(wording.message, []).append(number)
 
     def _terminals(self) -> dict[str, pp.ParserElement]:
         """The terminals of headers and envelopes, a literal example above each."""
@@ -239,50 +254,75 @@ class Reference:
             named = [name.encode().decode("latin-1") for name in wording.program]
             if style == "text" and (bool(named) if program is None else program not in named):
                 continue
-            parser, pattern = self.parsers[number], wording.pattern
-            assert parser is not None
+            if program is None and wording.bound and (file or not wording.lead) and not _names(wording, file):
+                continue  # it could be anybody's, and is not said there
+            pattern = wording.pattern
             assert pattern is not None
             text = whole if style == "line" or pattern.multiline else first
+            if not text.startswith(self.leads[number]):
+                continue  # as its first step would say: most are not tried
+            parser = self.parser(number)
             try:
                 tokens = parser.parse_string(text)
             except pp.ParseException:
                 continue
             yield number, [(a, b) for _, a, b in tokens]
 
+    def parser(self, number: int) -> pp.ParserElement:
+        """The parser of a wording that has a pattern."""
+        found = self._parsers.get(number)
+        if found is None:
+            pattern = self.grammar.wordings[number].pattern
+            assert pattern is not None
+            found = self._parsers[number] = self.message_parser(pattern)
+        return found
+
+    def saying(self, message: bytes, file: str) -> list[int]:
+        """The wordings with pairs that say this, as they are tried."""
+        wordings = self.grammar.wordings
+        wanted = {n for n in self._messages.get(message, ()) if not (wordings[n].bound and file) or _names(wordings[n], file)}
+        return [number for number in self.order("pairs", file) if number in wanted] if len(wanted) > 1 else list(wanted)
+
     def order(self, style: str, file: str) -> list[int]:
         """Wordings as they are tried: longest leading literal, most literal bytes, the file named."""
+        found = self._orders.get((style, file))
+        if found is None:
+            if len(self._orders) > _MOST_ORDERS:
+                self._orders.clear()
+            found = self._orders[style, file] = self._ordered(style, file)
+        return found
 
+    def _ordered(self, style: str, file: str) -> list[int]:
         def key(number: int) -> tuple[int, int, bool, int]:
             wording = self.grammar.wordings[number]
             return (
                 -len(wording.lead),
                 -wording.weight,
-                file.encode("latin-1").decode("utf-8", "replace") not in wording.files,
+                not _names(wording, file),
                 number,
             )
 
-        numbers = [n for n, wording in enumerate(self.grammar.wordings) if wording.style == style]
+        numbers = self._numbers.get(style, [])
         return sorted(numbers, key=key) if style == "text" else numbers
 
     def furthest(self, text: str) -> tuple[Wording, int, str] | None:
         """The wording that read furthest into a text that none reads, how far, and what it expected there."""
         best: tuple[int, int, str] | None = None
         for number in self.order("text", ""):
-            parser, wording = self.parsers[number], self.grammar.wordings[number]
-            assert parser is not None
-            try:
-                parser.parse_string(text)
-            except pp.ParseException as error:
-                place, expected = error.loc, _expected(error)
-                if place == 0:
-                    # Into its leading literal: a typing error there is found too.
-                    lead = wording.lead.decode("latin-1")
-                    place = next((i for i, c in enumerate(lead) if text[i : i + 1] != c), len(lead))
-                    expected = repr(lead[place : place + 24])
-                    if place < _LEAST_LEAD:
-                        continue
-                if best is None or place > best[1]:
-                    best = number, place, expected
+            lead = self.leads[number]
+            place = next((i for i, c in enumerate(lead) if text[i : i + 1] != c), len(lead))
+            if place < len(lead):
+                # Into its leading literal: a typing error there is found too.
+                expected = repr(lead[place : place + 24])
+                if place < _LEAST_LEAD:
+                    continue
+            else:
+                stop = _stop(self.parser(number), text)
+                if stop is None:
+                    continue
+                place, expected = stop
+            if best is None or place > best[1]:
+                best = number, place, expected
         return None if best is None else (self.grammar.wordings[best[0]], *best[1:])
 
     def header_stop(self, text: str) -> tuple[int, str] | None:
@@ -305,6 +345,11 @@ def _stop(parser: pp.ParserElement, text: str) -> tuple[int, str] | None:
 
 def _expected(error: pp.ParseException) -> str:
     return str(error.msg).removeprefix("Expected ").removeprefix("Found unwanted token, ")
+
+
+def _names(wording: Wording, file: str) -> bool:
+    """Whether a wording names a source file, given as latin-1."""
+    return file.encode("latin-1").decode("utf-8", "replace") in wording.files
 
 
 def _located(element: pp.ParserElement, name: str) -> pp.ParserElement:

@@ -22,6 +22,8 @@ LEXICAL_TYPES = frozenset(
     "severity monthday clock microclock digits line file body month day host identifier priority instant isoinstant nanoinstant "
     "stream tag name structured monotonic podname podof service journalinstant".split()
 )
+# A text of fewer literal bytes is read only in the files that it names.
+LEAST_LITERAL = 16
 # Holes that, at the end of a pattern, take the continuation lines too; every other pattern ends with the first line.
 MULTILINE_TYPES = frozenset(("rest", "error", "go", "text"))
 
@@ -94,6 +96,7 @@ class Wording(msgspec.Struct, frozen=True):
     path: str
     line: int
     column: int
+    note: str  # the comment behind it: the releases that say it
 
     @property
     def place(self) -> str:
@@ -110,6 +113,16 @@ class Wording(msgspec.Struct, frozen=True):
         if self.pattern:
             return self.pattern.weight
         return len(self.message) + sum(len(text.encode()) for text in self.when.values())
+
+    @property
+    def bound(self) -> bool:
+        """Whether it is read only in the files that it names: what begins with a hole, or says little, could be anybody's.
+
+        Where the line names no file, as in JSON without a caller, all are read but those that begin with a hole.
+        """
+        if not self.files or self.program or self.style == "line":
+            return False
+        return self.weight < LEAST_LITERAL or not self.lead if self.pattern else b" " not in self.message
 
     @property
     def text(self) -> str:
@@ -148,4 +161,5 @@ class Grammar(msgspec.Struct):
     events: dict[str, dict[str, str]] = {}
     wordings: list[Wording] = []
     samples: list[Sample] = []
+    about: dict[str, str] = {}  # the comment that a file begins with, by its path
     digest: str = ""

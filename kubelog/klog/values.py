@@ -52,7 +52,7 @@ _SUFFIX: Final = {
 _LONGEST_HEAD: Final = 1000
 _AGE = re.compile(r"(\d+)(y|d|h|m|s)", re.ASCII)
 _AGE_SECONDS: Final = {"y": 31_536_000.0, "d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
-_POD = re.compile(r"([^\s_()]+)_([^\s_()/]+)\(([^\s()]*)\)")
+_POD = re.compile(r"([^\s_()]+)_([^\s_()/]+)(?:\(([^\s()]*)\))?")
 _NAMESPACED = re.compile(r"(?:([^\s/_()\[\]{},]+)/)?([^\s/_()\[\]{},]+)")
 # The plainest list; a small letter may begin what JSON takes for no text.
 _NAMES = re.compile(r"\[[A-Z][A-Za-z]*(?: [A-Z][A-Za-z]*)*\]", re.ASCII)
@@ -189,7 +189,7 @@ def items(value: bytes) -> list[str]:
 
 
 def pod(value: bytes) -> PodRef:
-    """A pod by any of its names: `name_namespace(uid)`, `namespace/name`, `{"name":…,"namespace":…}`."""
+    """A pod by any of its names: `name_namespace(uid)`, `name_namespace`, `namespace/name`, `{"name":…,"namespace":…}`."""
     return _pod(plain(value))
 
 

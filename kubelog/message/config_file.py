@@ -13,8 +13,9 @@ from typing import Any, Final
 import msgspec
 
 from kubelog.grammar.compile import MAX_DEPTH
-from kubelog.message.vocabulary import Event, Seen, Threshold
 from kubelog.message.vocabulary import threshold as thresholds
+from kubelog.message.vocabulary.event import Event, Seen
+from kubelog.message.vocabulary.threshold import Threshold
 
 # No configuration is larger.
 LARGEST: Final = 1 << 18

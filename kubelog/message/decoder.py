@@ -16,7 +16,8 @@ from kubelog.grammar.compile import Entry, Table
 from kubelog.ingest.clock import Clock
 from kubelog.klog.values import CONVERT
 from kubelog.message import vocabulary
-from kubelog.message.vocabulary import ClusterEvent, Event
+from kubelog.message.vocabulary.event import Event
+from kubelog.message.vocabulary.evidence import ClusterEvent
 
 # Types whose values logs repeat; a longer value is not kept, nor are more than so many of a hole: as many pods as a node has.
 _KEPT: Final = frozenset(("word", "pod", "pods", "list", "bool", "int", "quantity", "percent", "duration", "image", "eventtype"))

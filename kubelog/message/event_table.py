@@ -25,7 +25,7 @@ from kubelog.message.table import Tables, arrow, strings
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from kubelog.message.vocabulary import Event
+    from kubelog.message.vocabulary.event import Event
 
 
 def field_types(cls: type[Event]) -> dict[str, Any]:

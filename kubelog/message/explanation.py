@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from kubelog.message.record import Record
-from kubelog.message.vocabulary import NodeConfig
+from kubelog.message.vocabulary.start import NodeConfig
 
 
 class Stop(msgspec.Struct, frozen=True):

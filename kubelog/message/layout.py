@@ -8,7 +8,7 @@ from typing import Final
 
 from kubelog.grammar.compile import Table
 from kubelog.message.decoder import Decoder
-from kubelog.message.vocabulary import Event
+from kubelog.message.vocabulary.event import Event
 
 # What is filled: numbers, codes (-1: none), and views, four numbers each: length, then the text itself, or its first four
 # bytes, the buffer and the place.

@@ -1,7 +1,8 @@
 """body → kind and field spans: the scanner's matcher over the compiled table.
 
-Structured messages by the hash of their text, free text by a radix trie over leading literals, the file named last. A hole
-ends at the first place where the fixed text behind it stands; nothing is tried twice.
+Structured messages by the hash of their text, free text by a radix trie over leading literals, the file named last; wordings
+that begin with a hole are tried in the files, or of the programs, that they name. A hole ends at the first place where the fixed
+text behind it stands; nothing is tried twice.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Callable
 
 from kubelog.grammar.compile import NODE, OP_BLANKS, OP_END, OP_HOLE, OP_LITERAL, OP_QUOTED, WORDING, Program
 from kubelog.ingest import ops
-from kubelog.ingest.block import HEADER, LOGFMT, NO_HEADER, PLAIN, STRUCTURED, TYPED, UNPARSED, Block
+from kubelog.ingest.block import HEADER, LOGFMT, NO_HEADER, PLAIN, STRUCTURED, TYPED, UNPARSED, Block, Dictionary
 from kubelog.ingest.columns import column, grown, zeros
 from kubelog.klog.values import unquote
 
@@ -49,6 +50,11 @@ class Messages:
                 self.slots[-1 - ops.lookup(self.slots, self.spans, pool, pool, p, e)] = i + 1
 
 
+def _openings(data: bytes, names: Dictionary, known: dict[bytes, tuple[int, int]], else_: tuple[int, int]) -> array[int]:
+    """For each name of a Block, what is known of it, flat."""
+    return array("i", [number for code in range(names.count) for number in known.get(names.value(data, code), else_)])
+
+
 class Matcher:
     """Finds the wording of each record of a Block."""
 
@@ -65,6 +71,10 @@ class Matcher:
         self.start, self.first_stop, self.stop, self.joined = block.start, block.first_stop, block.stop, block.joined
         self.verdict, self.reason, self.kind, self.span_first = block.verdict, block.reason, block.kind, block.span_first
         self.message_end, self.pair_first, self.pairs = block.message_end, block.pair_first, block.pairs
+        # For each source file, and each program, of the Block: place in `ends` and how many wordings begin with a hole.
+        self.anywhere, self.opened = program.openings[0], program.openings[1]
+        self.file_openings = _openings(block.data, block.files, program.file_openings, (self.anywhere, self.opened))
+        self.unit_openings = _openings(block.data, block.units, program.program_openings, (0, 0))
         # The node at which the last message of a call site ended: it mostly says one thing.
         self.hint = zeros("i", block.sites.count + 1)
         self.deepest = column("i", len(program.nodes) // NODE)
@@ -107,11 +117,10 @@ class Matcher:
         """The wording of the body self.b[p:e]; -1, or _FULL."""
         verdict = self.verdict[row]
         if (verdict == STRUCTURED or verdict == HEADER) and self.json[self.first[row]] >= LOGFMT:
-            # No wording is of another program's pairs.
-            self.verdict[row] = PLAIN
-            return -1
+            # Another program's message and pairs, as `"message" key=value`.
+            self.verdict[row] = verdict = PLAIN
         if verdict == STRUCTURED:
-            return self._structured(row, p, e)
+            return self._structured(row, p, first_end, e)
         if verdict == HEADER:
             if self.json[self.first[row]]:
                 # A message without pairs does not tell which style it is of.
@@ -125,10 +134,11 @@ class Matcher:
             return self._line(p, e)
         return -1
 
-    def _structured(self, row: int, p: int, e: int) -> int:
+    def _structured(self, row: int, p: int, first_end: int, e: int) -> int:
         number = self._message(row, p, p + 1, p + self.message_end[row] - 1, True)
         if number < 0:
-            return -1
+            # Its message may vary: texts that begin with the quote read the body as it stands.
+            return self._below(row, p, first_end, e, False, 0)
         return number if self._fields(row, p, self.names_at(number, 7), self.names_at(number, 8)) else _FULL
 
     def _message(self, row: int, start: int, p: int, e: int, quoted: bool) -> int:
@@ -146,7 +156,7 @@ class Matcher:
                 return -1
         i = self.message_ends[2 * message]
         stop = i + self.message_ends[2 * message + 1]
-        if stop - i == 1 and self.names_at(self.ends[i], 10) == 0:
+        if stop - i == 1 and self.names_at(self.ends[i], 10) == 0 and self.names_at(self.ends[i], 11) == 0:
             return self.ends[i]
         found = -1
         while i < stop:
@@ -156,7 +166,7 @@ class Matcher:
             if self._holds(row, start, number):
                 if self._named(row, number, False):
                     return number
-                if found < 0:
+                if found < 0 and not self._elsewhere(row, number):
                     found = number
             i += 1
         return found
@@ -243,7 +253,9 @@ class Matcher:
             return False
         line = self.first[row]
         if program:
-            unit = self.unit_of[self.process[line]]
+            unit = self.process[line]
+            if unit >= 0:
+                unit = self.unit_of[unit]
             if unit < 0:
                 return False
             p, e = self.unit_spans[2 * unit], self.unit_spans[2 * unit + 1]
@@ -259,6 +271,10 @@ class Matcher:
             i += 1
         return False
 
+    def _elsewhere(self, row: int, number: int) -> bool:
+        """Whether a row names a source file in which a wording that says little is not said."""
+        return self.names_at(number, 11) != 0 and self.site[self.first[row]] >= 0 and not self._named(row, number, False)
+
     def _text(self, row: int, p: int, first_end: int, e: int, plain: bool) -> int:
         """The wording of a free text: deeper nodes of the trie have the longer leading literals.
 
@@ -270,7 +286,8 @@ class Matcher:
             kind = self._below(row, p, first_end, e, plain, node)
             if kind != -1:
                 return kind
-        return self._below(row, p, first_end, e, plain, 0)
+        kind = self._below(row, p, first_end, e, plain, 0)
+        return self._opening(row, p, first_end, e, plain) if kind == -1 else kind
 
     def _below(self, row: int, p: int, first_end: int, e: int, plain: bool, node: int) -> int:
         """The wording of a text that begins with a node's lead, at that node or below; -1, or _FULL."""
@@ -318,7 +335,7 @@ class Matcher:
                     if plain:
                         if not self._named(row, number, True):
                             continue
-                    elif self.names_at(number, 4) > 0:
+                    elif self.names_at(number, 4) > 0 or self._elsewhere(row, number):
                         continue
                     stands = self._pattern(p, e if self.names_at(number, 1) else first_end, self.names_at(number, 0), lead)
                     if stands == _FULL:
@@ -327,6 +344,31 @@ class Matcher:
                         return number
                 turn += 1
             i = stop
+        return -1
+
+    def _opening(self, row: int, p: int, first_end: int, e: int, plain: bool) -> int:
+        """The wording of a text among those that begin with a hole; -1, or _FULL."""
+        line = self.first[row]
+        i, n = self.anywhere, self.opened
+        if plain:
+            unit = self.process[line]
+            if unit >= 0:
+                unit = self.unit_of[unit]
+            n = 0
+            if unit >= 0:
+                i, n = self.unit_openings[2 * unit], self.unit_openings[2 * unit + 1]
+        elif self.site[line] >= 0:
+            file = self.file_of[self.site[line]]
+            i, n = self.file_openings[2 * file], self.file_openings[2 * file + 1]
+        stop = i + n
+        while i < stop:
+            number = self.ends[i]
+            stands = self._pattern(p, e if self.names_at(number, 1) else first_end, self.names_at(number, 0), 0)
+            if stands == _FULL:
+                return _FULL
+            if stands:
+                return number
+            i += 1
         return -1
 
     def _line(self, p: int, e: int) -> int:

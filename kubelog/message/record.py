@@ -30,7 +30,8 @@ from kubelog.klog import values
 from kubelog.klog.values import PodRef
 from kubelog.message import signature
 from kubelog.message.decoder import Decoder, table_time
-from kubelog.message.vocabulary import ClusterEvent, Event, Heard, Seen
+from kubelog.message.vocabulary.event import Event, Heard, Seen
+from kubelog.message.vocabulary.evidence import ClusterEvent
 
 # By the number in a Block; none is -1.
 _SEVERITY_OF: Final[tuple[str | None, ...]] = (*SEVERITIES, None)

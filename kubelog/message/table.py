@@ -277,15 +277,15 @@ class _Batch:
         return columns
 
 
-def admitted(batch: pa.RecordBatch, where: Filter) -> pa.RecordBatch:
-    """The rows that a Filter admits."""
+def admitted(batch: pa.RecordBatch, where: Filter, block: Block, maker: RecordMaker) -> pa.RecordBatch:
+    """The rows of a Block's table that a Filter admits."""
     import pyarrow.compute as pc
 
     pa = arrow()
     wanted = {"unit": where.unit, "kind": where.kind}
-    if where.pod is not None:
-        wanted["namespace"], _, wanted["pod"] = where.pod.partition("/")
     masks = [_equal(batch.column(name), value) for name, value in wanted.items() if value is not None]
+    if where.story is not None:
+        masks.append(pa.array([where.is_about(maker.record(block, row)) for row in range(len(block))], pa.bool_()))
     if where.severity is not None:
         masks.append(pc.is_in(batch.column("severity").dictionary_decode(), pa.array(list(where.severity))))
     for limit, compare in ((where.since, pc.greater_equal), (where.until, pc.less_equal)):

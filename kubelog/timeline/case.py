@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from kubelog.klog.values import PodRef
-from kubelog.message.vocabulary import Event, Heard, Seen
+from kubelog.message.vocabulary.event import Event, Heard, Seen
 from kubelog.timeline.incident import MAX_EVIDENCE, MAX_HOLES, MAX_PODS, Evidence, Instant, Step, instant, shifted, with_step
 
 _CROWD: Final = 65_536

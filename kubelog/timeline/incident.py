@@ -10,7 +10,7 @@ import msgspec
 
 from kubelog.klog.values import PodRef
 from kubelog.message.record import plain
-from kubelog.message.vocabulary import Event, Seen
+from kubelog.message.vocabulary.event import Event, Seen
 
 # Bounds of what an incident keeps.
 MAX_EVIDENCE, MAX_STEPS, MAX_PODS, MAX_HOLES = 10, 500, 1000, 100

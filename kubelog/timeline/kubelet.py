@@ -6,18 +6,11 @@ from typing import Final
 
 import msgspec
 
-from kubelog.message.vocabulary import (
-    ClusterEvent,
-    Event,
-    FilesystemUsage,
-    JournalSuppressed,
-    KubeletFlags,
-    KubeletVersion,
-    LineCut,
-    NodeConfig,
-    Threshold,
-    UnitStarted,
-)
+from kubelog.message.vocabulary.event import Event
+from kubelog.message.vocabulary.evidence import ClusterEvent, FilesystemUsage
+from kubelog.message.vocabulary.host import JournalSuppressed, LineCut, UnitStarted
+from kubelog.message.vocabulary.start import KubeletFlags, KubeletVersion, NodeConfig
+from kubelog.message.vocabulary.threshold import Threshold
 from kubelog.timeline.incident import Evidence, Instant, evidence, instant, shifted
 from kubelog.timeline.release import FIRST, LAST, minors
 

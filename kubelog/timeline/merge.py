@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from kubelog.message.vocabulary import ClusterEvent, Event, FilesystemUsage, Heard, KubeletFlags
+from kubelog.message.vocabulary.event import Event, Heard
+from kubelog.message.vocabulary.evidence import ClusterEvent, FilesystemUsage
+from kubelog.message.vocabulary.start import KubeletFlags
 
 Fed = Event | tuple[str | None, Heard]
 FACTS = (ClusterEvent, FilesystemUsage, KubeletFlags)

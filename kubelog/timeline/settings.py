@@ -13,7 +13,10 @@ import msgspec
 
 from kubelog.klog import values
 from kubelog.message.config_file import KubeletConfigFile
-from kubelog.message.vocabulary import Event, KubeletFlag, KubeletFlags, NodeConfig, Threshold, threshold
+from kubelog.message.vocabulary import threshold
+from kubelog.message.vocabulary.event import Event
+from kubelog.message.vocabulary.start import KubeletFlag, KubeletFlags, NodeConfig
+from kubelog.message.vocabulary.threshold import Threshold
 from kubelog.timeline.incident import Evidence, Instant, evidence, instant, to_json
 from kubelog.timeline.release import FIRST, LAST, minors
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kubelog.grammar.compile import Table
-from kubelog.message.vocabulary import Event, hole_types
+from kubelog.message.vocabulary import hole_types
+from kubelog.message.vocabulary.event import Event
 from kubelog.view.escape import terminal
 from kubelog.view.text import Line
 

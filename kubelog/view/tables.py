@@ -8,7 +8,7 @@ from typing import Any
 from kubelog.message.coverage import Coverage
 from kubelog.message.explanation import Explanation
 from kubelog.message.record import plain, stamp
-from kubelog.message.vocabulary import NodeConfig
+from kubelog.message.vocabulary.start import NodeConfig
 from kubelog.timeline.settings import Settings
 from kubelog.view import words
 from kubelog.view.escape import json, terminal

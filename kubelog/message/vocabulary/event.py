@@ -80,6 +80,8 @@ class Event(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     derived: ClassVar[frozenset[str] | None] = None
     # A hole in which `container=… pod=…` may stand, as a back-off says it: they are the event's.
     telling: ClassVar[str | None] = None
+    # Whether it tells only where something went wrong, for messages that have no event of their own.
+    general: ClassVar[bool] = False
     # Holes that are no fields, with the type that they have in pairs; `derive` makes fields of them.
     raw: ClassVar[Mapping[str, str]] = types.MappingProxyType({})
     # Fields whose type a grammar declared (`[event.Name]`): that is how their pairs are read.

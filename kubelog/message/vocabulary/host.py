@@ -101,3 +101,71 @@ class BootChanged(Event, frozen=True, gc=False, kw_only=True):
     """Another boot of the host begins."""
 
     boot: str | None = None
+
+
+class UnitStarting(Event, frozen=True, gc=False, kw_only=True):
+    """systemd begins to start a unit."""
+
+    unit: str | None = None
+
+
+class UnitStartFailed(Event, frozen=True, gc=False, kw_only=True):
+    """A unit could not be started at all: its program is missing, or ended before it was ready."""
+
+    unit: str | None = None
+    error: str | None = None
+
+
+class UnitOomKilled(Event, frozen=True, gc=False, kw_only=True):
+    """The kernel killed a process of a unit, as memory ran out (systemd 243 and later say so)."""
+
+    unit: str | None = None
+
+
+class UnitUnresponsive(Event, frozen=True, gc=False, kw_only=True):
+    """A unit did not answer in time, to its watchdog or to being stopped, and systemd kills it."""
+
+    unit: str | None = None
+    reason: str | None = None
+
+
+class PodSliceCreated(Event, frozen=True, gc=False, kw_only=True):
+    """A pod's cgroup was made, where the cgroup driver is systemd: the pod starts."""
+
+    pod_uid: str | None = None
+
+    raw: ClassVar[Mapping[str, str]] = types.MappingProxyType({"slice": "text"})
+
+    @classmethod
+    def derive(cls, holes: dict[str, Any]) -> dict[str, Any]:
+        return {"pod_uid": (holes.get("slice") or "").replace("_", "-") or None}
+
+
+class PodSliceRemoved(Event, frozen=True, gc=False, kw_only=True):
+    """A pod's cgroup was removed, where the cgroup driver is systemd: the pod is gone."""
+
+    pod_uid: str | None = None
+
+    raw: ClassVar[Mapping[str, str]] = types.MappingProxyType({"slice": "text"})
+
+    @classmethod
+    def derive(cls, holes: dict[str, Any]) -> dict[str, Any]:
+        return {"pod_uid": (holes.get("slice") or "").replace("_", "-") or None}
+
+
+class ContainerScopeStarted(Event, frozen=True, gc=False, kw_only=True):
+    """A container's cgroup was made, where the cgroup driver is systemd: the container starts."""
+
+    container_id: str | None = None
+
+
+class ContainerScopeEnded(Event, frozen=True, gc=False, kw_only=True):
+    """A container's last process ended, where the cgroup driver is systemd."""
+
+    container_id: str | None = None
+
+
+class HostStopping(Event, frozen=True, gc=False, kw_only=True):
+    """The host is shut down or rebooted: what ends from here on was ended."""
+
+    reason: str | None = None

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from kubelog.klog.values import PodRef
-from kubelog.message.vocabulary import Event, Heard
+from kubelog.message.vocabulary.event import Event, Heard
 from kubelog.timeline.case import Case, Draft
 from kubelog.timeline.incident import MAX_STEPS, Affected, Cause, Finding, Gap, Incident, Instant, incident_id, instant
 

@@ -8,15 +8,10 @@ from typing import Final, NamedTuple
 import msgspec
 
 from kubelog.klog.values import PodRef
-from kubelog.message.vocabulary import (
-    AnonymousDenied,
-    ClusterEvent,
-    ContainerBackOff,
-    ContainerDied,
-    ContainerKilled,
-    Event,
-    ProbeConfigured,
-)
+from kubelog.message.vocabulary.api import AnonymousDenied
+from kubelog.message.vocabulary.event import Event
+from kubelog.message.vocabulary.evidence import ClusterEvent
+from kubelog.message.vocabulary.pod import ContainerBackOff, ContainerDied, ContainerKilled, ProbeConfigured
 from kubelog.timeline.case import Case
 from kubelog.timeline.incident import Evidence, evidence
 from kubelog.timeline.kubelet import TELLING, Kubelet

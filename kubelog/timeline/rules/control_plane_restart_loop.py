@@ -15,28 +15,27 @@ from typing import ClassVar, Final
 import msgspec
 
 from kubelog.klog.values import PodRef
-from kubelog.message.vocabulary import (
+from kubelog.message.vocabulary.api import (
     AnonymousDenied,
     ApiConnectionFailed,
-    ClusterEvent,
+    LeaseUpdateFailed,
+    NodeNotFound,
+    NodeStatusUpdateFailed,
+)
+from kubelog.message.vocabulary.event import Event
+from kubelog.message.vocabulary.eviction import EvictionStatsFailed
+from kubelog.message.vocabulary.evidence import ClusterEvent
+from kubelog.message.vocabulary.host import JournalSuppressed, LineCut, UnitStarted
+from kubelog.message.vocabulary.pod import (
     ContainerBackOff,
     ContainerDied,
     ContainerKilled,
     ContainerStarted,
     ContainerUnhealthy,
-    Event,
-    EvictionStatsFailed,
-    JournalSuppressed,
-    KubeletVersion,
-    LeaseUpdateFailed,
-    LineCut,
-    NodeConfig,
-    NodeNotFound,
-    NodeStatusUpdateFailed,
     ProbeConfigured,
     ProbeFailed,
-    UnitStarted,
 )
+from kubelog.message.vocabulary.start import KubeletVersion, NodeConfig
 from kubelog.timeline.case import Case
 from kubelog.timeline.incident import Gap, Step, evidence, with_step
 from kubelog.timeline.rules import Drafts, Explanation, Rule, State

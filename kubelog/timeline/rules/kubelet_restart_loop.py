@@ -12,15 +12,11 @@ from typing import Final
 
 import msgspec
 
-from kubelog.message.vocabulary import (
+from kubelog.message.vocabulary.event import Event
+from kubelog.message.vocabulary.host import (
     BootChanged,
-    Event,
     JournalSuppressed,
-    KubeletFailed,
-    KubeletVersion,
     LineCut,
-    NodeConfig,
-    PanicObserved,
     UnitExited,
     UnitFailed,
     UnitRestartScheduled,
@@ -29,6 +25,7 @@ from kubelog.message.vocabulary import (
     UnitStopped,
     UnitStopping,
 )
+from kubelog.message.vocabulary.start import KubeletFailed, KubeletVersion, NodeConfig, PanicObserved
 from kubelog.timeline.case import Case
 from kubelog.timeline.incident import Gap, Instant, evidence, instant
 from kubelog.timeline.kubelet import TELLING

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from kubelog.message.vocabulary import UnitExited
+from kubelog.message.vocabulary.host import UnitExited
 from kubelog.timeline.case import Case
 from kubelog.timeline.incident import Evidence
 from kubelog.timeline.kubelet import Kubelet

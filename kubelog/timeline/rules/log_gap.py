@@ -11,17 +11,9 @@ from typing import Final
 
 import msgspec
 
-from kubelog.message.vocabulary import (
-    BootChanged,
-    Event,
-    Heard,
-    InputLost,
-    JournalSuppressed,
-    KubeletVersion,
-    LineCut,
-    NodeConfig,
-    UnitStarted,
-)
+from kubelog.message.vocabulary.event import Event, Heard
+from kubelog.message.vocabulary.host import BootChanged, InputLost, JournalSuppressed, LineCut, UnitStarted
+from kubelog.message.vocabulary.start import KubeletVersion, NodeConfig
 from kubelog.timeline.case import Case
 from kubelog.timeline.incident import Cause, Gap, Incident, Instant, instant, shifted
 from kubelog.timeline.kubelet import SUPPRESSED_US, Dropped, with_dropped

@@ -15,9 +15,8 @@ from typing import ClassVar, Final, NamedTuple
 import msgspec
 
 from kubelog.klog.values import PodRef
-from kubelog.message.vocabulary import (
-    ClusterEvent,
-    Event,
+from kubelog.message.vocabulary.event import Event
+from kubelog.message.vocabulary.eviction import (
     EvictionCleanupTimedOut,
     EvictionCriticalPodSkipped,
     EvictionFailed,
@@ -28,16 +27,12 @@ from kubelog.message.vocabulary import (
     EvictionPodsRequired,
     EvictionReclaimAttempted,
     EvictionReclaimed,
-    FilesystemUsage,
-    JournalSuppressed,
-    KubeletFlags,
-    KubeletVersion,
-    LineCut,
-    NodeConditionChanged,
-    NodeConfig,
     PodAdmissionRejected,
-    UnitStarted,
 )
+from kubelog.message.vocabulary.evidence import ClusterEvent, FilesystemUsage
+from kubelog.message.vocabulary.host import JournalSuppressed, LineCut, UnitStarted
+from kubelog.message.vocabulary.node import NodeConditionChanged
+from kubelog.message.vocabulary.start import KubeletFlags, KubeletVersion, NodeConfig
 from kubelog.timeline.case import Case
 from kubelog.timeline.incident import Gap, Instant, Step, instant, with_step
 from kubelog.timeline.kubelet import TELLING, Kubelet, Start

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from kubelog.message.vocabulary import Threshold
+from kubelog.message.vocabulary.threshold import Threshold
 from kubelog.timeline.case import Case
 from kubelog.timeline.incident import Cause, Evidence, Finding
 from kubelog.timeline.kubelet import Kubelet, Row, Start, Usage

@@ -13,8 +13,10 @@ from typing import Any, ClassVar, Final, NamedTuple
 
 import msgspec
 
-from kubelog.message.vocabulary import ClusterEvent, Event, ProbeFailed, ProtocolMismatchSeen, ProxyTargetShown
-from kubelog.message.vocabulary.api import asked
+from kubelog.message.vocabulary.api import ProtocolMismatchSeen, ProxyTargetShown, asked
+from kubelog.message.vocabulary.event import Event
+from kubelog.message.vocabulary.evidence import ClusterEvent
+from kubelog.message.vocabulary.pod import ProbeFailed
 from kubelog.timeline.incident import MAX_EVIDENCE
 from kubelog.timeline.rules import Case, Cause, Explanation, Rule, State, instant
 from kubelog.timeline.words import when
