@@ -187,7 +187,9 @@ sample = [{{ body = "it is how it was then", yields = {{}} }}, {{ body = '"It is
         engine = load_grammar(file, name)
         assert check_samples(engine, own(file)) == []
         text = b"".join(
-            b"I0102 03:04:05.678901       1 %s.go:1] %s\n" % (go, body) for go in (b"A", b"B", b"C") for body in (b"it is how it was here", b'"It is"')
+            b"I0102 03:04:05.678901       1 %s.go:1] %s\n" % (go, body)
+            for go in (b"A", b"B", b"C")
+            for body in (b"it is how it was here", b'"It is"')
         )
         assert kinds_of(text, engine) == ["FromA", "FromA", "FromB", "FromB", "FromA", "FromA"]
 

@@ -56,9 +56,10 @@ def _page(
     yield f"<style>{_STYLE}</style></head><body>"
     yield "<h1>Events</h1>"
     yield (
-        f"<p>{len(names)} events in {count:,} wordings, made from the grammar by <code>kubelog grammar show -o html</code>. "
-        "Literals are rounded, values square; a structured message gives its values as pairs, in any order. Behind a wording stand the "
-        "releases that say it.</p>"
+        f"<p>{len(names)} events in {count:,} wordings, made from the grammar by "
+        "<code>kubelog grammar show -o html</code>. "
+        "Literals are rounded, values square; a structured message gives its values as pairs, in any order. "
+        "Behind a wording stand the releases that say it.</p>"
     )
     yield "<nav>" + "".join(f'<a href="#{name}">{name}</a>' for name in names) + "</nav>"
     for path, events in rooms.items():

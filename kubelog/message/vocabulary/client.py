@@ -198,7 +198,7 @@ class EventRecorded(Event, frozen=True, gc=False, kw_only=True):
             # A structured line names it as `namespace/name`, or a node by its name alone.
             namespace, _, name = (holes.get("object") or "").rpartition("/")
         kind = holes.get("kind_of")
-        fields |= {"object": f"{kind}/{name}" if kind else name, "namespace": namespace or None}
+        fields |= {"object": f"{kind}/{name}" if kind else name or None, "namespace": namespace or None}
         if kind == "Pod":
             fields["pod"] = PodRef(namespace or None, name)
         return fields

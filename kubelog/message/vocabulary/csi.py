@@ -8,10 +8,11 @@ from kubelog.message.vocabulary.event import Event
 
 
 class CsiDriverRegistered(Event, frozen=True, gc=False, kw_only=True):
-    """A CSI driver is known to the kubelet, or gone."""
+    """A CSI driver offers itself to the kubelet (it is tried), or has been taken (it is registered)."""
 
     driver: str | None = None
     endpoint: str | None = None
+    versions: str | None = None
 
 
 class CsiDriverFailed(Event, frozen=True, gc=False, kw_only=True):
