@@ -234,7 +234,10 @@ class _Machine:
             now: dict[str, Incident] = {}
             for case, memory in (*state.past, *((case, state.memory) for case in state.cases)):
                 incident = self.rule.incident(case, memory, self.node)
-                if yields and not self._is_incident(case, incident, others):
+                if not self.rule.matters(case):
+                    # Of what is none only the gaps are told, and those only where they are what the rule is about.
+                    incident = msgspec.structs.replace(incident, episodes=0, gaps=incident.gaps if yields else ())
+                elif yields and self._is_spanned(incident, others):
                     incident = msgspec.structs.replace(incident, episodes=0)
                 now[incident.id] = incident
                 before = self.told.get(incident.id)
@@ -244,10 +247,10 @@ class _Machine:
             self.told = now
         return changes
 
-    def _is_incident(self, case: Case, found: Incident, others: Iterable[_Machine]) -> bool:
-        if not self.rule.matters(case) or found.id in self.spanned:
-            return False
-        return not any(self.rule.is_spanned(found, one) for other in others for one in other.told.values())
+    def _is_spanned(self, found: Incident, others: Iterable[_Machine]) -> bool:
+        if found.id in self.spanned:
+            return True
+        return any(self.rule.is_spanned(found, one) for other in others for one in other.told.values() if one.episodes)
 
     def _retired(self, floor: State, heard: Heard, before_us: int) -> State:
         """The floor without what is over for good; what else is quiet may still turn out not to be."""
@@ -269,15 +272,16 @@ class _Machine:
             # Nothing can come before this any more.
             floor = self._retired(floor, self.heard, self.heard.us - self.window_us)
             self.states = [(0, floor)]
-        first_us = min((one.opened.us for other in others for one in other.told.values() if one.opened), default=1 << 62)
+        told = (one for other in others for one in other.told.values() if one.episodes)
+        first_us = min((one.opened.us for one in told if one.opened), default=1 << 62)
         past = [case for case, _ in floor.past if case.opened is None or case.opened.us < first_us]
         if not past:
             return []
         gone = {(case.key, case.number) for case in past}
         self.states = [(place, state.without(gone)) for place, state in self.states]
-        told = (self.told.pop(self.rule.id_of(case, self.node), None) for case in past)
+        found = (self.told.pop(self.rule.id_of(case, self.node), None) for case in past)
         self.seen = None
-        return [one for one in told if one is not None]
+        return [one for one in found if one is not None]
 
 
 def _spanned(gone: Iterable[Incident], machines: Iterable[_Machine]) -> None:
@@ -366,7 +370,7 @@ class Correlator:
             if gone:
                 machine.spanned.difference_update(one.id for one in gone)
                 if not yields:
-                    _spanned(gone, machines)
+                    _spanned((one for one in gone if one.episodes), machines)
                 if not self.keep_closed:
                     self._timeline.forget(one.id for one in gone)
         return changes

@@ -82,3 +82,17 @@ def silence_finding(case: Case) -> Iterator[Finding]:
             f"From {when(start)} to {clock(stop, start)} there is no line of this node: what happened then is not known.",
             (),
         )
+
+
+def since(case: Case) -> str:
+    """Since when, how often, and whether it is over: the end of every summary."""
+    if case.opened is None:
+        return ""
+    often = f", {case.episodes} times" if case.episodes > 1 else ""
+    begun = f", since {when(case.opened)}{often}; "
+    if case.is_open:
+        return f"{begun}not over: last seen {clock(case.last, case.opened)}"
+    at = clock(case.closed or case.last, case.opened)
+    if case.resolution == "quiet":
+        return f"{begun}over: nothing more was said of it after {at}"
+    return f"{begun}{'mitigated' if case.state == 'mitigated' else 'over'} at {at}"
