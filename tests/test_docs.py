@@ -52,3 +52,9 @@ def test_the_page_on_grammars_shows_what_happens(tmp_path: Path, monkeypatch: py
 
 def blocks(kind: str) -> list[str]:
     return re.findall(rf"^```{kind}\n(.*?)^```$", PAGE, re.M | re.S)
+
+
+def test_the_page_of_events_is_that_of_the_grammar() -> None:
+    """Made by `kubelog grammar show -o html --to docs/events.html`."""
+    done = subprocess.run([sys.executable, "-m", "kubelog", "grammar", "show", "-o", "html"], capture_output=True, check=True, cwd=ROOT)
+    assert done.stdout == (ROOT / "docs" / "events.html").read_bytes()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -69,8 +70,13 @@ def test_a_line_is_drafted_as_it_says(case: dict[str, Any], shipped: ReferenceEn
     assert alone(made) == []
 
 
-def test_every_shipped_sample_can_be_drafted_anew(shipped: ReferenceEngine, alone: Any) -> None:
+def test_a_shipped_sample_can_be_drafted_anew(shipped: ReferenceEngine, alone: Any) -> None:
+    """Of each event's samples the first and every sixteenth."""
+    seen: Counter[str] = Counter()
     for sample in catalog.load([catalog.shipped()], vocabulary()).samples:
+        seen[sample.event] += 1
+        if seen[sample.event] % 16 != 1:
+            continue
         made = draft(sample.body.encode(), shipped)
         assert alone(made) == [], made.toml
         assert made.event not in vocabulary()

@@ -271,3 +271,10 @@ def test_a_folder_without_a_grammar_is_told(tmp_path: Path) -> None:
 def test_a_path_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(GrammarError, match="no such file or directory"):
         load_grammar(tmp_path / "none.toml")
+
+
+def test_events_that_only_name_a_subsystem_are_few() -> None:
+    """A general event is better than none; what people act on has an event of its own."""
+    wordings = load().wordings
+    general = sum(classes()[wording.event].general for wording in wordings)
+    assert 0 < general <= 0.15 * len(wordings)

@@ -20,7 +20,6 @@ import msgspec
 from kubelog.errors import StateError
 from kubelog.message import vocabulary
 from kubelog.message.vocabulary.event import GAP_US, Event, Heard, Seen
-from kubelog.timeline.case import Case
 from kubelog.timeline.changes import Timeline, difference, withdrawal
 from kubelog.timeline.incident import Change, Gap, Incident
 from kubelog.timeline.registry import rules

@@ -126,6 +126,7 @@ def classes() -> dict[str, type[Event]]:
     return {cls.__name__: cls for cls in Event.__subclasses__() if cls.__module__.startswith(__name__)}
 
 
+@functools.cache
 def vocabulary() -> dict[str, dict[str, frozenset[str]]]:
     """The vocabulary as a grammar is checked against it."""
     return {name: hole_types(cls) for name, cls in classes().items()}

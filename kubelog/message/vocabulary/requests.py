@@ -7,6 +7,8 @@ import types
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+import msgspec
+
 from kubelog.klog.values import duration
 from kubelog.message.vocabulary.event import Event
 
@@ -20,28 +22,33 @@ _TIMED = re.compile(r"\[([^\]\s]+)\] \[([^\]\s]+)\] (.+)\Z")
 _TOLD = re.compile(r'(?:---|\[)"([^"]+)"(.*) ([\d.]{1,20}(?:ns|µs|ms|s|m|h)[\w.]{0,20}) \([\d:.]+\)\]*\Z', re.ASCII)
 
 
-def _step(line: str) -> dict[str, Any] | None:
+class TraceStep(msgspec.Struct, frozen=True, gc=False):
+    """What was done within a trace, how long it took, and (up to 1.19) when it was over, since the trace began."""
+
+    text: str
+    took_s: float | None = None
+    at_s: float | None = None
+
+
+def _step(line: str) -> TraceStep | None:
     """A line below a trace as what it says: how long it took, when it was over."""
     found = _TIMED.match(line)
     if found is not None:
         at, took, text = found.groups()
-        return {"at_s": duration(at.encode()), "took_s": duration(took.encode()), "text": text.rstrip("]")}
+        return TraceStep(text.rstrip("]"), duration(took.encode()), duration(at.encode()))
     found = _TOLD.match(line)
     if found is None:
         return None
     text, told, took = found.groups()
-    return {"took_s": duration(took.encode()), "text": text + told.rstrip()}
+    return TraceStep(text + told.rstrip(), duration(took.encode()))
 
 
 class SlowTrace(Event, frozen=True, gc=False, kw_only=True):
-    """Something took longer than it should: a request, a transaction of etcd, a list. Each step says how long it took.
-
-    A step has `took_s` and `text`; up to 1.19 also `at_s`, when it was over.
-    """
+    """Something took longer than it should: a request, a transaction of etcd, a list. Each step says how long it took."""
 
     name: str | None = None
     total_s: float | None = None
-    steps: list[dict[str, Any]] | None = None
+    steps: list[TraceStep] | None = None
 
     # What stands behind the name: its fields, when it began, the lines of the steps.
     raw: ClassVar[Mapping[str, str]] = types.MappingProxyType({"told": "rest"})

@@ -56,8 +56,8 @@ class ImageGcFailing(EpisodicRule):
         if "none-left" in case.marks:
             what = "removing unused images frees too little of the disk"
             cause = Cause(
-                "Nearly all images are in use, or the disk is filled by something else than images: writable layers, logs, emptyDir "
-                "volumes or files that are none of Kubernetes'.",
+                "Nearly all images are in use, or the disk is filled by something else than images: writable layers, logs, "
+                "emptyDir volumes or files that are none of Kubernetes'.",
                 "likely",
                 proof(case, ("ImageGcFailed",)),
             )
@@ -65,7 +65,8 @@ class ImageGcFailing(EpisodicRule):
             what = "unused images cannot be removed"
             cause = Cause("The container runtime did not do what it was asked.", "likely", proof(case, ("ImageGcFailed",)))
         advice = (
-            "See what fills the filesystem of the images: `crictl images`, `crictl ps -a`, `du -xh --max-depth=2 /var/lib | sort -h | tail`.",
+            "See what fills the filesystem of the images: `crictl images`, `crictl ps -a`, "
+            "`du -xh --max-depth=2 /var/lib | sort -h | tail`.",
             "If nothing is done the node comes under DiskPressure and evicts pods: free space, or give it a larger disk.",
         )
         return Explanation(f"On {node or 'this node'} {what}{since(case)}.", cause, (), advice)
