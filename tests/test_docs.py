@@ -56,5 +56,7 @@ def blocks(kind: str) -> list[str]:
 
 def test_the_page_of_events_is_that_of_the_grammar() -> None:
     """Made by `kubelog grammar show -o html --to docs/events.html`."""
-    done = subprocess.run([sys.executable, "-m", "kubelog", "grammar", "show", "-o", "html"], capture_output=True, check=True, cwd=ROOT)
+    done = subprocess.run(
+        [sys.executable, "-m", "kubelog", "grammar", "show", "-o", "html"], capture_output=True, check=True, cwd=ROOT
+    )
     assert done.stdout == (ROOT / "docs" / "events.html").read_bytes()

@@ -20,9 +20,10 @@ import msgspec
 from kubelog.errors import StateError
 from kubelog.message import vocabulary
 from kubelog.message.vocabulary.event import GAP_US, Event, Heard, Seen
-from kubelog.timeline.changes import Timeline, difference, withdrawal
+from kubelog.timeline.changes import Timeline
 from kubelog.timeline.incident import Change, Gap, Incident
 from kubelog.timeline.registry import rules
+from kubelog.timeline.relations import Relations
 from kubelog.timeline.rules import Rule, State
 
 RULES: Final[tuple[Rule, ...]] = rules()
@@ -47,7 +48,7 @@ MAX_WINDOW: Final = 1000
 _GROWING: Final = 64
 # So many events are worked out at a time, while no one asks what is known.
 _MANY: Final = 128
-STATE_FORMAT: Final = 4
+STATE_FORMAT: Final = 5
 # A state file begins so; a sum of what follows tells one that was torn.
 _MAGIC: Final = b"kubelog state\n"
 _DIGEST: Final = 16
@@ -220,13 +221,13 @@ class _Machine:
         self.heard = heard
         self._rework(0)
 
-    def tell(self, others: Iterable[_Machine] = ()) -> list[Change]:
-        """What is new, beside the incidents of other rules on the node."""
+    def tell(self, others: Iterable[_Machine] = ()) -> dict[str, Incident | None]:
+        """The incidents that are new or not as they were, beside those of other rules on the node; None: it is none any more."""
         self._trim()
         state = self.rule.settle(self._known(len(self.keys)), self.heard)
         if self.heard is not None:
             state = self.rule.retire(state, self.heard.us - self.window_us)
-        changes: list[Change] = []
+        new: dict[str, Incident | None] = {}
         yields = self.rule.yields
         if (yields and self.told) or (state is not self.seen and state != self.seen):
             self.seen = state
@@ -239,12 +240,11 @@ class _Machine:
                 elif yields and self._is_spanned(incident, others):
                     incident = msgspec.structs.replace(incident, episodes=0)
                 now[incident.id] = incident
-                before = self.told.get(incident.id)
-                if before != incident:
-                    changes += difference(before, incident)
-            changes += [withdrawal(before) for id_, before in self.told.items() if id_ not in now]
+                if self.told.get(incident.id) != incident:
+                    new[incident.id] = incident
+            new |= dict.fromkeys(self.told.keys() - now.keys())
             self.told = now
-        return changes
+        return new
 
     def _is_spanned(self, found: Incident, others: Iterable[_Machine]) -> bool:
         if found.id in self.spanned:
@@ -312,6 +312,8 @@ class Correlator:
         # How far the records of each node have come; within a run rules hear of it when they are asked, or take an event.
         self._heard: dict[str | None, Heard] = {}
         self._asking: dict[type[Event], tuple[int, ...]] = {}  # by kind, which rules ask for it
+        self._relations = Relations()
+        self._gone: set[str] = set()  # incidents that their rules know no more
         self._timeline = Timeline()
 
     def feed(self, event: Event) -> list[Change]:
@@ -355,28 +357,45 @@ class Correlator:
 
     def tell(self, node: str | None) -> list[Change]:
         """What is new on a node."""
-        changes: list[Change] = []
-        machines = self._of(node)
-        self._hear(node, self._heard.get(node))
-        others = [machine for machine in machines if not machine.rule.yields]
-        for machine in machines:
-            changes += machine.tell(others)
-        for change in changes:
-            self._timeline.fold(change)
-        for machine in machines:
-            yields = machine.rule.yields
-            gone = machine.forget(others if yields else ())
-            if gone:
-                machine.spanned.difference_update(one.id for one in gone)
-                if not yields:
-                    _spanned((one for one in gone if one.episodes), machines)
-                if not self.keep_closed:
-                    self._timeline.forget(one.id for one in gone)
-        return changes
+        return self._tell((node,))
 
     def flush(self) -> list[Change]:
         """The input is at its end: what is new. Nothing closes for that."""
-        return [change for node in list(self._machines) for change in self.tell(node)]
+        return self._tell(list(self._machines))
+
+    def _tell(self, nodes: Iterable[str | None]) -> list[Change]:
+        new: dict[str, Incident | None] = {}
+        for node in nodes:
+            machines = self._of(node)
+            self._hear(node, self._heard.get(node))
+            others = [machine for machine in machines if not machine.rule.yields]
+            for machine in machines:
+                new |= machine.tell(others)
+        changes = self._relations.update(new) if new else []
+        for change in changes:
+            self._timeline.fold(change)
+        for node in nodes:
+            self._forget(self._of(node))
+        return changes
+
+    def _forget(self, machines: list[_Machine]) -> None:
+        """What is over for good need not be kept by those that made it."""
+        others = [machine for machine in machines if not machine.rule.yields]
+        for machine in machines:
+            yields = machine.rule.yields
+            gone = machine.forget(others if yields else ())
+            if not gone:
+                continue
+            machine.spanned.difference_update(one.id for one in gone)
+            if not yields:
+                _spanned((one for one in gone if one.episodes), machines)
+            if not self.keep_closed:
+                self._gone.update(one.id for one in gone)
+        if self._gone:
+            # What belongs to others that are not over is kept a while longer.
+            over = self._relations.forget(self._gone)
+            self._timeline.forget(over)
+            self._gone -= over
 
     def incidents(self) -> Timeline:
         """The incidents so far."""
@@ -458,6 +477,7 @@ class Correlator:
         return {
             "format": STATE_FORMAT, "window_us": self.window_us, "keep_closed": self.keep_closed, "one_input": self.one_input,
             "machines": machines, "incidents": incidents, "losses": msgspec.to_builtins(self._timeline.losses),
+            "alone": [msgspec.to_builtins(incident) for incident in self._relations.alone.values()], "gone": sorted(self._gone),
             "reading": self.reading,
         }  # fmt: skip
 
@@ -476,7 +496,10 @@ class Correlator:
             machine.told = {one.id: one for one in _incidents(saved["told"])}
             machine.spanned = set(saved["spanned"])
         losses = msgspec.convert(data["losses"], dict[str, tuple[Gap, ...]], strict=False)
-        made._timeline.restore(_incidents(data["incidents"]), losses)
+        told = _incidents(data["incidents"])
+        made._timeline.restore(told, losses)
+        made._relations.restore(_incidents(data["alone"]), told)
+        made._gone = set(data["gone"])
         made.reading = data["reading"]
         return made
 

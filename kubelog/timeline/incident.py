@@ -109,13 +109,14 @@ class Incident(msgspec.Struct, frozen=True, gc=False):
     gaps: tuple[Gap, ...]
     consequence_of: str | None = None
     consequences: tuple[str, ...] = ()
+    endpoints: tuple[str, ...] = ()  # what it is about on the network: nodes that share one may see the same
 
     def to_dict(self, steps: bool = True, pods: bool = True) -> dict[str, Any]:
         """The incident as `kubelog timeline -o json` prints it; as a Change carries it without its steps.
 
         Without `pods` each pod stays a PodRef, of which msgspec makes the same JSON in a fraction of the time.
         """
-        left_out = {"gaps"} if steps else {"gaps", "steps"}
+        left_out = {"gaps", "endpoints"} if steps else {"gaps", "endpoints", "steps"}
         values = {name: getattr(self, name) for name in self.__struct_fields__ if name not in left_out}
         affected = {"pods": self.affected.pods, "total": self.affected.total}
         return {name: affected if value is self.affected and not pods else to_json(value) for name, value in values.items()}

@@ -22,6 +22,14 @@ def clock(time: Instant | None, beside: Instant | None) -> str:
     return text.split(" ")[-1] if " " in text and text.split(" ")[0] == other.split(" ")[0] else text
 
 
+def lasting(us: int) -> str:
+    """`45 s`, `1 min 35 s`, `8 h`"""
+    seconds = round(us / 1_000_000)
+    hours, minutes, seconds = seconds // 3600, seconds // 60 % 60, seconds % 60
+    parts = [(hours, "h"), (minutes, "min"), (seconds, "s")]
+    return " ".join(f"{number} {unit}" for number, unit in parts if number) or "0 s"
+
+
 def plural(number: int, one: str) -> str:
     return f"{number:,} {one}" + ("" if number == 1 else "s")
 

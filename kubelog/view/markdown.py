@@ -15,8 +15,8 @@ def timeline(found: Timeline, raw: Raw | None = None) -> Iterator[str]:
     """All incidents, a section each."""
     if not len(found):
         yield "No incident."
-    for incident in found:
-        yield from _incident(incident, raw or {})
+    for incident, folded in words.unfolded(found):
+        yield from _incident(incident, folded, raw or {})
     for gap in found.gaps:
         yield f"*Gap:* {words.day_and_clock(gap.start)} to {words.day_and_clock(gap.end)}: {markdown(gap.text)}"
         yield ""
@@ -25,7 +25,7 @@ def timeline(found: Timeline, raw: Raw | None = None) -> Iterator[str]:
         yield ""
 
 
-def _incident(incident: Incident, raw: Raw) -> Iterator[str]:
+def _incident(incident: Incident, folded: list[Incident], raw: Raw) -> Iterator[str]:
     yield f"## {markdown(incident.kind)}: {markdown(words.subject(incident))}"
     yield ""
     yield f"**{markdown(words.state(incident))}.** {prose(incident.summary)}"
@@ -33,6 +33,8 @@ def _incident(incident: Incident, raw: Raw) -> Iterator[str]:
     if incident.cause is not None:
         yield f"**Why** ({incident.cause.confidence}): {prose(incident.cause.text)}"
         yield ""
+    yield f"**Since:** {words.since(incident)}. **Over:** {words.over(incident)}."
+    yield ""
     yield "| Time | What | Proof |"
     yield "|---|---|---|"
     for step in incident.steps:
@@ -60,3 +62,11 @@ def _incident(incident: Incident, raw: Raw) -> Iterator[str]:
     for number, advice in enumerate(incident.advice, 1):
         yield f"{number}. {prose(advice)}"
     yield ""
+    if folded:
+        yield "**What follows from it**"
+        yield ""
+    for effect in folded:
+        title = f"{markdown(effect.kind)}: {markdown(words.subject(effect))}"
+        yield f"- **{title}** ({markdown(words.state(effect))}): {prose(effect.summary)}"
+    if folded:
+        yield ""

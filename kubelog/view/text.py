@@ -23,13 +23,15 @@ _INDENT = 2
 
 
 def timeline(found: Timeline, width: int = 100, raw: Raw | None = None) -> Iterator[Line]:
-    """All incidents: what happened, why, the steps with their proof, what must not be missed, what to do."""
+    """All incidents: what happened, why, since when, whether it is over, the steps with their proof, what must not be missed, what
+    to do, what follows from it.
+    """
     if not len(found):
         yield [("No incident.", "bold")]
-    for number, incident in enumerate(found):
+    for number, (incident, folded) in enumerate(words.unfolded(found)):
         if number:
             yield []
-        yield from _incident(incident, width, raw or {})
+        yield from _incident(incident, folded, width, raw or {})
     told = {gap for one in found for gap in one.gaps}
     for gap in found.gaps:
         if gap in told:  # an incident's own finding says it
@@ -51,19 +53,25 @@ def _line(label: str, style: str, text: str) -> Line:
     return [(f"{' ' * _INDENT}{label:<6}", style), (terminal(text), style)]
 
 
-def _incident(incident: Incident, width: int, raw: Raw) -> Iterator[Line]:
+def _head(incident: Incident) -> Line:
     mark, style = _MARK[incident.severity]
     if incident.state != "open":
         mark, style = "○", style.removeprefix("bold ")
-    yield [
+    return [
         (f"{mark} ", style), (terminal(incident.kind), "bold"), (f"  {terminal(words.subject(incident))}", "bold"),
         (f"  {terminal(words.state(incident))}", style),
     ]  # fmt: skip
+
+
+def _incident(incident: Incident, folded: list[Incident], width: int, raw: Raw) -> Iterator[Line]:
+    yield _head(incident)
     yield []
     yield from _paragraph("", incident.summary, width)
     if incident.cause is not None:
         yield []
         yield from _paragraph("Why", f"{incident.cause.text} ({incident.cause.confidence})", width)
+    yield from _paragraph("Since", words.since(incident), width)
+    yield from _paragraph("Over", words.over(incident), width)
     yield []
     yield from _steps(incident, width, raw)
     for number, finding in enumerate(incident.findings):
@@ -80,6 +88,12 @@ def _incident(incident: Incident, width: int, raw: Raw) -> Iterator[Line]:
         if number == 1:
             yield []
         yield from _paragraph("Do" if number == 1 else "", f"{number}. {advice}", width, hang=3)
+    for number, effect in enumerate(folded):
+        if number == 0:
+            yield []
+        begin = f"{' ' * _INDENT}{'Then' if number == 0 else '':<6}"
+        yield [(begin, "bold cyan"), *_head(effect)]
+        yield from _paragraph(" ", effect.summary, width, hang=2)
 
 
 def _paragraph(label: str, text: str, width: int, style: str = "", hang: int = 0) -> Iterator[Line]:

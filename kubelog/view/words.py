@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 from kubelog.timeline.incident import Evidence, Incident, Instant, Step
 
 
@@ -35,6 +37,56 @@ def state(incident: Incident) -> str:
     """`critical, mitigated (config-changed)`"""
     end = f" ({incident.resolution})" if incident.resolution else ""
     return f"{incident.severity}, {incident.state}{end}"
+
+
+def since(incident: Incident) -> str:
+    """`2017-10-16 09:50:55.056`, and the last sign of it."""
+    often = f", {incident.episodes} times" if incident.episodes > 1 else ""
+    last = f", last seen {_beside(incident.last_seen, incident.opened)}" if incident.last_seen != incident.opened else ""
+    return f"{day_and_clock(incident.opened) or 'an unknown time'}{often}{last}"
+
+
+def over(incident: Incident) -> str:
+    """Whether it is over, since when, and how it came to an end."""
+    if incident.state == "open":
+        return "no, it is open"
+    at = f" at {_beside(incident.closed, incident.opened)}" if incident.closed else ""
+    return f"{'mitigated only' if incident.state == 'mitigated' else 'yes'},{at} ({incident.resolution})"
+
+
+def _beside(time: Instant | None, other: Instant | None) -> str:
+    """A time without its date where that is the date of `other`."""
+    return clock(time) if date(time) == date(other) else day_and_clock(time)
+
+
+def unfolded(found: Iterable[Incident]) -> Iterator[tuple[Incident, list[Incident]]]:
+    """The incidents to show in full, each with those that follow from it and are folded under it.
+
+    What follows is folded, unless it is worse than what it follows from: then it is shown in full behind that.
+    """
+    incidents = {one.id: one for one in found}
+
+    def below(one: Incident) -> Iterator[Incident]:
+        for id_ in one.consequences:
+            if id_ in incidents:
+                yield incidents[id_]
+
+    def shown(one: Incident) -> Iterator[tuple[Incident, list[Incident]]]:
+        folded, full, waiting = [], [], list(below(one))
+        while waiting:
+            effect = waiting.pop(0)
+            if one.severity == "warning" and effect.severity == "critical":
+                full.append(effect)
+            else:
+                folded.append(effect)
+                waiting = [*below(effect), *waiting]
+        yield one, folded
+        for effect in full:
+            yield from shown(effect)
+
+    for one in incidents.values():
+        if one.consequence_of not in incidents:
+            yield from shown(one)
 
 
 def times(step: Step) -> str:

@@ -271,7 +271,13 @@ class Rule:
             findings=told.findings,
             advice=told.advice,
             gaps=self.gaps(case, memory, node),
+            endpoints=self.endpoints(case, memory),
         )
+
+    def endpoints(self, case: Case, memory: Any) -> tuple[str, ...]:
+        """`host:port` of what it is about: what other nodes say of the same belongs to it."""
+        endpoint = case.subject.get("endpoint")
+        return () if endpoint is None else (endpoint,)
 
     def gaps(self, case: Case, memory: Any, node: str | None) -> tuple[Gap, ...]:
         """What the log lacks of a case."""

@@ -21,6 +21,7 @@ from kubelog.message.vocabulary.api import (
     LeaseUpdateFailed,
     NodeNotFound,
     NodeStatusUpdateFailed,
+    asked,
 )
 from kubelog.message.vocabulary.event import Event
 from kubelog.message.vocabulary.eviction import EvictionStatsFailed
@@ -145,6 +146,11 @@ class ControlPlaneRestartLoop(Rule):
 
     def gaps(self, case: Case, memory: ControlPlane, node: str | None) -> tuple[Gap, ...]:
         return (*super().gaps(case, memory, node), *suppressed(case, memory.kubelet, node))
+
+    def endpoints(self, case: Case, memory: ControlPlane) -> tuple[str, ...]:
+        watch = memory.watch(case.key)
+        endpoint = None if watch is None or watch.url is None else asked(watch.url)
+        return () if endpoint is None else (endpoint,)
 
     # What happens to a container
 
