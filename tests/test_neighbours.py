@@ -121,7 +121,10 @@ def from_tail(case: Case, pieces: list[bytes]) -> dict[str, Any]:
 
 
 def of_nodes(found: dict[str, Any], nodes: set[str]) -> dict[str, Any]:
-    return {what: [one for one in found[what] if one["node"] in nodes] for what in ("incidents", "gaps")}
+    return {
+        what: [one for one in found[what] if one["node"] in nodes or nodes.intersection(one.get("nodes", ()))]
+        for what in ("incidents", "gaps")
+    }
 
 
 def test_the_shipped_logs_are_among_the_cases() -> None:

@@ -19,9 +19,11 @@ from kubelog.ingest.inputs.sources import Source, expand
 from kubelog.live import LiveReader
 from kubelog.pipeline import Log, load_grammar
 from kubelog.timeline import WANTED, Correlator, Timeline
+from kubelog.view.text import plain, timeline
 
 ROOT = Path(__file__).resolve().parent.parent
 SCENARIOS = Path(__file__).with_name("scenarios")
+GOLDEN = Path(__file__).with_name("golden") / "scenarios"
 KEYS = {"name", "log", "inputs", "year", "tz", "node", "at", "now", "incident", "gaps"}
 ENGINE = load_grammar()
 
@@ -105,3 +107,17 @@ def test_a_log_gives_the_verdict_that_an_experienced_reader_gives(scenario: dict
     assert not wrong, "\n".join([*wrong, *summaries])
     if "log" in scenario:
         assert live(scenario).to_dict()["incidents"] == found["incidents"]
+
+
+@pytest.mark.parametrize("file", sorted(SCENARIOS.glob("*.toml")), ids=lambda file: file.stem)
+def test_what_a_reader_is_told_of_each_scenario_was_read(file: Path, accept: bool) -> None:
+    """Golden texts, a file a theme: they change only by `pytest --accept`."""
+    parts = []
+    for scenario in tomllib.loads(file.read_text(encoding="utf-8"))["scenario"]:
+        found = Log(sources(scenario), ENGINE, **options(scenario)).incidents()
+        parts += [f"== {scenario['name']}", "", *plain(timeline(found)), ""]
+    text, golden = "\n".join(parts), GOLDEN / f"{file.stem}.txt"
+    if accept:
+        golden.parent.mkdir(exist_ok=True)
+        golden.write_text(text, encoding="utf-8")
+    assert text == golden.read_text(encoding="utf-8")
