@@ -47,7 +47,7 @@ def unreached(error: str | None) -> str | None:
 
 def got_lost(error: str | None) -> bool:
     """Whether an error says that a request, or its answer, did not get through, wherever it went."""
-    return bool(error) and "rpc error" not in error and "webhook" not in error and _LOST.search(error) is not None
+    return error is not None and "rpc error" not in error and "webhook" not in error and _LOST.search(error) is not None
 
 
 class ApiConnectionFailed(Event, frozen=True, gc=False, kw_only=True):
