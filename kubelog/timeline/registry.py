@@ -10,18 +10,24 @@ from kubelog.errors import GrammarError
 from kubelog.grammar import packages
 from kubelog.message import vocabulary
 from kubelog.timeline.rules import Rule
+from kubelog.timeline.rules.api_server_unreachable import ApiServerUnreachable
 from kubelog.timeline.rules.control_plane_restart_loop import ControlPlaneRestartLoop
+from kubelog.timeline.rules.etcd_unavailable import EtcdUnavailable
 from kubelog.timeline.rules.image_gc_failing import ImageGcFailing
 from kubelog.timeline.rules.kubelet_restart_loop import KubeletRestartLoop
 from kubelog.timeline.rules.log_gap import LogGap
+from kubelog.timeline.rules.node_heartbeat_lost import NodeHeartbeatLost
 from kubelog.timeline.rules.node_pressure_eviction import NodePressureEviction
 from kubelog.timeline.rules.protocol_mismatch import ProtocolMismatch
 
 GROUP: Final = "kubelog.rules"
 # In the order of dependence: what causes stands before what follows from it.
 OWN: Final[tuple[type[Rule], ...]] = (
+    EtcdUnavailable,
     KubeletRestartLoop,
     ControlPlaneRestartLoop,
+    ApiServerUnreachable,
+    NodeHeartbeatLost,
     ImageGcFailing,
     NodePressureEviction,
     ProtocolMismatch,

@@ -45,6 +45,11 @@ def unreached(error: str | None) -> str | None:
     return dialed[1] if dialed is not None and "rpc error" not in error and _LOST.search(error, dialed.end()) else None
 
 
+def got_lost(error: str | None) -> bool:
+    """Whether an error says that a request, or its answer, did not get through, wherever it went."""
+    return error is not None and "rpc error" not in error and "webhook" not in error and _LOST.search(error) is not None
+
+
 class ApiConnectionFailed(Event, frozen=True, gc=False, kw_only=True):
     """A request to the API server failed; `endpoint` is the host and port that it did not get through to.
 

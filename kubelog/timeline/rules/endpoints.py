@@ -1,0 +1,245 @@
+"""What rules about an endpoint that gives no answer share: a case an endpoint, runs of failures, and what excuses a short one.
+
+A client that names no endpoint is of the case that is open. Components start and are replaced, and what asks them meanwhile is
+refused: that is no incident while it takes no longer than it may.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, Final
+
+import msgspec
+
+from kubelog.message.vocabulary.event import Event
+from kubelog.message.vocabulary.host import UnitStarted
+from kubelog.message.vocabulary.pod import ContainerKilled, ContainerUnhealthy
+from kubelog.message.vocabulary.start import KubeletVersion, NodeConfig
+from kubelog.message.vocabulary.sync import PodConfigReceived
+from kubelog.timeline.case import Case
+from kubelog.timeline.incident import Instant, instant
+from kubelog.timeline.rules import Drafts, State
+from kubelog.timeline.rules.episodic import EpisodicRule, Note, Sign
+
+# A kubelet that starts with its control plane is refused until the API server serves: images, etcd, then the API server.
+START_US: Final = 180_000_000
+# A static pod whose manifest changed is ended (30 s of grace) and started again.
+CHANGE_US: Final = 120_000_000
+# Starts and changes that follow one another (an upgrade) excuse no more than this.
+_MOST_US: Final = 300_000_000
+# What was killed so soon behind its probe's verdict was not replaced by anyone.
+_VERDICT_US: Final = 60_000_000
+# The first failure may be said before what explains it.
+_BEFORE_US: Final = 15_000_000
+# So many different names are kept in the marks of a case.
+_NAMES: Final = 24
+# Events that may excuse a short failure.
+EXCUSING: Final[frozenset[type[Event]]] = frozenset(
+    {UnitStarted, KubeletVersion, NodeConfig, PodConfigReceived, ContainerKilled, ContainerUnhealthy}
+)
+_SHOWN: Final = 200
+_REQUEST: Final = re.compile(r'https?://[^\s"\\]{1,2000}\\*"?: ')
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]+")
+
+
+class Excuse(msgspec.Struct, frozen=True, gc=False):
+    """What is remembered of a node: from when until when a failure is no wonder, and why."""
+
+    from_us: int = 0
+    until_us: int = 0
+    ill_us: int | None = None  # when a probe's verdict was that the component be restarted
+
+    def told(self, event: Event, component: str, start_us: int = START_US) -> Excuse:
+        """With what one event says of the kubelet's start and of the component's static pod."""
+        us = event.seen.time_us
+        if us is None:
+            return self
+        match event:
+            case UnitStarted(unit="kubelet") if event.seen.unit is not None:
+                return self._until(us, start_us)
+            case KubeletVersion() | NodeConfig():
+                return self._until(us, start_us)
+            case PodConfigReceived(source="file", pods=pods):
+                if any((pod.name or "").startswith(component) for pod in pods or ()):
+                    return self._until(us, CHANGE_US)
+            case ContainerUnhealthy(pod=pod) if pod is not None and (pod.name or "").startswith(component):
+                return msgspec.structs.replace(self, ill_us=us)
+            case ContainerKilled(pod=pod) if pod is not None and (pod.name or "").startswith(component):
+                if self.ill_us is None or not 0 <= us - self.ill_us <= _VERDICT_US:
+                    return self._until(us, CHANGE_US)
+        return self
+
+    def _until(self, us: int, length_us: int) -> Excuse:
+        begin = self.from_us if self.from_us <= us <= self.until_us else us
+        until = max(self.until_us, min(us + length_us, begin + _MOST_US)) if begin != us else us + length_us
+        return msgspec.structs.replace(self, from_us=begin, until_us=until)
+
+    @property
+    def marks(self) -> Mapping[str, int]:
+        return {"from": self.from_us, "until": self.until_us}
+
+
+class EndpointRule(EpisodicRule):
+    """A rule whose cases are endpoints, or one place. Its memory is an Excuse."""
+
+    memory = Excuse
+    run_us: ClassVar[int] = 90_000_000  # clients try again within a minute: failures that lie farther apart are each by itself
+    relapse_us: ClassVar[int] = 60_000_000  # what fails so soon behind a success had not ended: a client may just be back
+    hurts_us: ClassVar[int] = 40_000_000  # from then on it is critical
+
+    # Cases
+
+    def apply(self, state: State, event: Event, node: str | None) -> State:
+        memory = self.told(state.memory, event)
+        if memory is not state.memory:
+            state = msgspec.structs.replace(state, memory=memory)
+        for end in self.ends_of(event, memory):
+            for case in state.cases:
+                if case.is_open and self.ended_by(case, event):
+                    case = case.said(event, end.text, "end")
+                    state = state.put(case.close(end.state, end.resolution, instant(event.seen)))
+        for note in self.notes_of(event, memory):
+            for case in state.cases:
+                if case.is_open:
+                    case = case.said(event, note.text, note.about)
+                    state = state.put(case.replace(marks=merged(case.marks, note.marks)))
+        for sign in self.signs_of(event, memory):
+            state = self._sign(state, event, sign)
+        return state
+
+    def ended_by(self, case: Case, event: Event) -> bool:
+        """Whether a success is one of what the case is about."""
+        return True
+
+    def _sign(self, state: State, event: Event, sign: Sign) -> State:
+        now = instant(event.seen)
+        case = self._case_of(state, sign.key, now)
+        if case is None:
+            state, case = state.begin(sign.key, sign.subject)
+        elif not case.subject and sign.subject:
+            case = case.replace(subject=sign.subject)
+        begun = not case.is_open or case.last is None
+        if not case.is_open and not self._relapsed(case, now):
+            case = case.replace(episodes=case.episodes + 1, phase=case.phase + 1)
+        us = None if now is None else now.us
+        marks = self._marked(case.marks, sign, us, None if case.last is None else case.last.us, begun)
+        critical = sign.critical or self.hurts(marks, us)
+        excuse: Excuse = state.memory
+        if us is not None and excuse.from_us <= us <= excuse.until_us:
+            marks = merged(marks, excuse.marks)
+        case = case.goes_on(event, sign.text, sign.about, sign.pods, critical=critical)
+        return state.put(case.replace(marks=marks))
+
+    def gather(self, drafts: Drafts, event: Event) -> bool:
+        for sign in self.signs_of(event, None):
+            draft = next((one for one in drafts.open.values() if one.base.subject == sign.subject), None)
+            if draft is None:
+                draft = drafts.spoken_of() if not sign.subject else None
+            if draft is None:
+                return False
+            us = event.seen.time_us
+            marks = self._marked(draft.marks, sign, us, draft.last_us, False)
+            drafts.go_on(draft, event, sign.text, sign.about, sign.pods, sign.critical or self.hurts(marks, us))
+            draft.marks = marks
+            return True
+        return False
+
+    def _case_of(self, state: State, key: str, now: Instant | None) -> Case | None:
+        """The case that a sign of an endpoint belongs to; "" is one that names none."""
+        found = None
+        for case in state.cases:
+            named = case.subject.get("endpoint", "")
+            if (case.is_open and "" in (named, key)) or named == key:
+                if not case.is_open and not self.reopens(case, now):
+                    continue
+                # What is open before what is closed, the same endpoint before none, the last before others.
+                rank = (case.is_open, named == key, 0 if case.last is None else case.last.us)
+                if found is None or rank > found[0]:
+                    found = rank, case
+        return None if found is None else found[1]
+
+    def reopens(self, case: Case, now: Instant | None) -> bool:
+        """What was excused is no part of what comes later."""
+        return super().reopens(case, now) and (case.is_open or not self.is_excused(case) or self._relapsed(case, now))
+
+    def _relapsed(self, case: Case, now: Instant | None) -> bool:
+        """Whether it had not ended when a success closed it."""
+        if case.closed is None or now is None or case.resolution == "quiet":
+            return now is None
+        return now.us - case.closed.us <= self.relapse_us
+
+    def _marked(self, known: dict[str, int], sign: Sign, us: int | None, last_us: int | None, begun: bool) -> dict[str, int]:
+        """Marks with one more sign: when its run began, how long the longest was, how many signs there were of what."""
+        found = merged(known, sign.marks)
+        found["signs"] = found.get("signs", 0) + 1
+        if us is None:
+            return found
+        if begun:
+            found["since"] = us
+        if begun or last_us is None or us - last_us > self.run_us or "run" not in found:
+            found["run"] = us if last_us is None or us - last_us > self.run_us else found.get("run", us)
+        found["longest"] = max(found.get("longest", 0), us - found["run"])
+        return found
+
+    # Judgement
+
+    def hurts(self, marks: Mapping[str, int], us: int | None) -> bool:
+        """Whether the run that goes on is long enough to hurt."""
+        return us is not None and "run" in marks and us - marks["run"] >= self.hurts_us
+
+    def is_excused(self, case: Case) -> bool:
+        """Whether it began with a start or a change, and took no longer than that may take."""
+        if case.opened is None or case.last is None or "until" not in case.marks:
+            return False
+        return case.opened.us >= case.marks["from"] - _BEFORE_US and case.last.us <= case.marks["until"]
+
+    def notes_of(self, event: Event, memory: Any) -> Iterable[Note]:
+        us = event.seen.time_us
+        if us is None or not memory.from_us <= us <= memory.until_us:
+            return
+        if isinstance(event, UnitStarted | KubeletVersion) and (not isinstance(event, UnitStarted) or event.unit == "kubelet"):
+            text = "The kubelet is started" if isinstance(event, UnitStarted) else "A component of Kubernetes starts"
+            yield Note(None, text, "start", memory.marks)
+        elif isinstance(event, PodConfigReceived) and event.source == "file" and self.is_about(event):
+            yield Note(None, "The manifest of the static pod changes on this node", "manifest", memory.marks)
+        elif isinstance(event, ContainerKilled) and self.is_about(event):
+            yield Note(None, "The container of the static pod is ended on this node", "killed", memory.marks)
+
+    def is_about(self, event: PodConfigReceived | ContainerKilled) -> bool:
+        """Whether an event is about the static pod of the component that is asked."""
+        pods = (event.pods or ()) if isinstance(event, PodConfigReceived) else (event.pod,)
+        return any(pod is not None and (pod.name or "").startswith(self.component) for pod in pods)
+
+    component: ClassVar[str] = "kube-apiserver"
+
+
+def merged(known: Mapping[str, int], marks: Mapping[str, int]) -> dict[str, int]:
+    """Marks that begin with `n ` count, of others the greatest stays; names beyond a bound are left out."""
+    found = dict(known)
+    for name, value in marks.items():
+        if name in found:
+            found[name] = found[name] + value if name.startswith("n ") else max(found[name], value)
+        elif len(found) < 2 * _NAMES or " " not in name:
+            found[name] = value
+    return found
+
+
+def names(case: Case, begin: str) -> list[str]:
+    """What stands behind `begin ` among the marks of a case, in the order in which it came."""
+    return [name.removeprefix(f"{begin} ") for name in case.marks if name.startswith(f"{begin} ")]
+
+
+def quoted(error: str) -> str:
+    """The end of an error, behind the request, on one line and short."""
+    text = _CONTROL.sub(" ", error[-4096:]).strip()
+    for found in _REQUEST.finditer(text):
+        if found.end() < len(text):
+            text = text[found.end() :]
+            break
+    for part in ("dial tcp", "read tcp", "write tcp"):
+        place = text.find(part)
+        if place > 0:
+            text = text[place:]
+    text = text.rstrip('"\\')
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
