@@ -3,7 +3,8 @@
 A scenario has `log` (a text) or `inputs` (files of this repository), options of `read` (`year`, `tz`, `node`, `at`), and an
 `[[scenario.incident]]` for each incident that must come out, in order, which states some of what `kubelog timeline -o json` prints.
 Tables state some keys, lists all members; a text between `…` is a part. `finding` states parts of the texts of findings by their
-kind, `without` kinds that must not be among them, `advises` parts of advice. `gaps` is how many there are.
+kind, `without` kinds that must not be among them, `advises` parts of advice, `follows` the number of the incident that it is a
+consequence of (from 0; -1: of none). `gaps` is how many there are.
 """
 
 from __future__ import annotations
@@ -64,8 +65,8 @@ def differences(expected: Any, found: Any, at: str) -> list[str]:
     return [] if null or expected == found else [f"{at}: {expected!r} expected, {found!r} found"]
 
 
-def verdict(expected: dict[str, Any], found: dict[str, Any], at: str) -> list[str]:
-    """What is not as expected in one incident."""
+def verdict(expected: dict[str, Any], found: dict[str, Any], at: str, ids: list[str]) -> list[str]:
+    """What is not as expected in one incident, of those with these ids."""
     expected = dict(expected)
     texts = {finding["kind"]: finding["text"] for finding in found["findings"]}
     wrong = []
@@ -75,6 +76,9 @@ def verdict(expected: dict[str, Any], found: dict[str, Any], at: str) -> list[st
         else:
             wrong += [f"{at}: {part!r} is not in {texts[kind]!r}" for part in parts if part not in texts[kind]]
     wrong += [f"{at}: an unwanted finding {kind}: {texts[kind]}" for kind in expected.pop("without", []) if kind in texts]
+    if "follows" in expected:
+        of = expected.pop("follows")
+        wrong += differences("null" if of < 0 else ids[of], found["consequence_of"], f"{at}.consequence_of")
     advice = " ".join(found["advice"])
     wrong += [f"{at}: {part!r} is not in {advice!r}" for part in expected.pop("advises", []) if part not in advice]
     return wrong + differences(expected, found, at)
@@ -99,8 +103,11 @@ def test_a_log_gives_the_verdict_that_an_experienced_reader_gives(scenario: dict
     expected = scenario.get("incident", [])
     summaries = [incident["summary"] for incident in found["incidents"]]
     assert len(summaries) == len(expected), summaries
+    ids = [incident["id"] for incident in found["incidents"]]
     wrong = [
-        one for n, (a, b) in enumerate(zip(expected, found["incidents"], strict=True)) for one in verdict(a, b, f"incident[{n}]")
+        one
+        for n, (a, b) in enumerate(zip(expected, found["incidents"], strict=True))
+        for one in verdict(a, b, f"incident[{n}]", ids)
     ]
     if "gaps" in scenario:
         wrong += differences(scenario["gaps"], len(found["gaps"]), "gaps")

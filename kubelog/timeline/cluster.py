@@ -23,7 +23,7 @@ from kubelog.timeline.incident import (
     incident_id,
     with_step,
 )
-from kubelog.timeline.words import lasting, listed
+from kubelog.timeline.words import lasting, listed, when
 
 # Kinds of incidents that are about an endpoint rather than a node.
 MERGED: Final = frozenset(
@@ -170,7 +170,7 @@ def merged(group: Group, members: Sequence[Incident]) -> Incident:
         opened=first.opened,
         last_seen=_latest(one.last_seen for one in members),
         closed=None if is_open else _latest(one.closed for one in members),
-        summary=f"On {len(nodes)} nodes ({_named(nodes)}) alike: {_summary(members, is_open, last)}",
+        summary=_summary(members, nodes, is_open, last),
         cause=_surest(members),
         episodes=max(one.episodes for one in members),
         counts=dict(counts),
@@ -183,10 +183,12 @@ def merged(group: Group, members: Sequence[Incident]) -> Incident:
     )
 
 
-def _summary(members: Sequence[Incident], is_open: bool, last: Incident) -> str:
-    """The sentence of the one that goes on, or that ended last, from when the first begins."""
+def _summary(members: Sequence[Incident], nodes: Sequence[str], is_open: bool, last: Incident) -> str:
+    """The sentence of the one that goes on, or that ended last, of all nodes and from when the first begins."""
     told = next((one for one in reversed(members) if one.state == "open"), last) if is_open else last
-    return told.summary
+    text = told.summary.replace(when(told.opened), when(members[0].opened), 1)
+    of_one = f"On {told.node} "
+    return f"On {_named(nodes)} {text.removeprefix(of_one)}" if text.startswith(of_one) else f"On {_named(nodes)}: {text}"
 
 
 def _steps(members: Sequence[Incident]) -> Iterable[Step]:

@@ -234,11 +234,9 @@ class _Machine:
             now: dict[str, Incident] = {}
             for case, memory in (*state.past, *((case, state.memory) for case in state.cases)):
                 incident = self.rule.incident(case, memory, self.node)
-                if not self.rule.matters(case):
+                if not self.rule.matters(case) or (yields and self._is_spanned(incident, others)):
                     # Of what is none only the gaps are told, and those only where they are what the rule is about.
-                    incident = msgspec.structs.replace(incident, episodes=0, gaps=incident.gaps if yields else ())
-                elif yields and self._is_spanned(incident, others):
-                    incident = msgspec.structs.replace(incident, episodes=0)
+                    incident = msgspec.structs.replace(incident, episodes=0, gaps=incident.gaps if self.rule.losses else ())
                 now[incident.id] = incident
                 if self.told.get(incident.id) != incident:
                     new[incident.id] = incident
