@@ -142,7 +142,7 @@ def test_a_case_is_the_same_from_a_file_and_from_a_tail_alone_and_among_neighbou
     assert without_places(from_tail(case, [woven])) == without_places(among)
     assert without_places(of_nodes(among, case.nodes)) == without_places(alone)
     assert of_nodes(among, set(NEIGHBOURS)) == {"incidents": [], "gaps": []}
-    assert {incident["node"] for incident in among["incidents"]} <= case.nodes
+    assert {node for incident in among["incidents"] for node in incident["nodes"] or [incident["node"]]} <= case.nodes
 
 
 @given(st.sampled_from(SHORT), st.lists(st.floats(0, 1), max_size=8))

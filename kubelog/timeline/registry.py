@@ -16,9 +16,12 @@ from kubelog.timeline.rules.etcd_unavailable import EtcdUnavailable
 from kubelog.timeline.rules.image_gc_failing import ImageGcFailing
 from kubelog.timeline.rules.kubelet_restart_loop import KubeletRestartLoop
 from kubelog.timeline.rules.log_gap import LogGap
+from kubelog.timeline.rules.network_not_ready import NetworkNotReady
 from kubelog.timeline.rules.node_heartbeat_lost import NodeHeartbeatLost
 from kubelog.timeline.rules.node_pressure_eviction import NodePressureEviction
+from kubelog.timeline.rules.pleg_unhealthy import PlegUnhealthy
 from kubelog.timeline.rules.protocol_mismatch import ProtocolMismatch
+from kubelog.timeline.rules.runtime_down import RuntimeDown
 
 GROUP: Final = "kubelog.rules"
 # In the order of dependence: what causes stands before what follows from it.
@@ -28,6 +31,9 @@ OWN: Final[tuple[type[Rule], ...]] = (
     ControlPlaneRestartLoop,
     ApiServerUnreachable,
     NodeHeartbeatLost,
+    RuntimeDown,
+    PlegUnhealthy,
+    NetworkNotReady,
     ImageGcFailing,
     NodePressureEviction,
     ProtocolMismatch,

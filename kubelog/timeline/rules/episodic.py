@@ -49,6 +49,7 @@ class Note(NamedTuple):
     text: str
     about: str = ""
     marks: Mapping[str, int] = _NOTHING
+    critical: bool = False
 
 
 class EpisodicRule(Rule):
@@ -86,6 +87,8 @@ class EpisodicRule(Rule):
         for note in self.notes_of(event, memory):
             for case in _open(state, note.key):
                 case = case.said(event, note.text, note.about)
+                if note.critical:
+                    case = case.replace(severity="critical")
                 state = state.put(_marked(case, note.marks))
         for sign in self.signs_of(event, memory):
             state = self._sign(state, event, sign)

@@ -81,7 +81,8 @@ _SIDES: Final[Mapping[str, _Side]] = MappingProxyType(
             "{by} speaks plain HTTP to a TLS port of this server",
             "The client speaks plain HTTP (or something else) to a port that speaks TLS: what it sent is no TLS handshake.",
             "certain",
-            "Find what asks from {by} (a load balancer's health check, a scrape, a port's name without https) and let it use https://.",
+            "Find what asks from {by} (a load balancer's health check, a scrape, a port's name without https) and let it use "
+                "https://.",
         ),
         "http2": _Side(
             "HTTP/1 is spoken to a port that speaks HTTP/2",
