@@ -1,7 +1,7 @@
 """A model of a node: what is done to it or befalls it → the lines that it writes to its journal, with their times.
 
-It knows what it runs: pods, a kubelet with a process id, a threshold that is crossed. It writes as a kubelet of 1.7 does, or as one
-of 1.30. Nothing in it is random, so that a test which drives it finds the same history again.
+It knows what it runs: pods, a kubelet with a process id, a threshold that is crossed. It writes as a kubelet of 1.7 does, as one
+of 1.18, or as one of 1.30. Nothing in it is random, so that a test which drives it finds the same history again.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from typing import Any
 
 from tests import words
 from tests.strategies import DEFAULTS, MONTHS, START, Line, body, kubelet_line
-from tests.words import BACK_OFFS, COMPONENTS, Pod, Said
+from tests.words import BACK_OFFS, COMPONENTS, NEW, OLD, RELEASES, Pod, Said
 
-# Why a kubelet ends: as 1.7 says it, and as 1.30 does.
+KERNELS, VERSIONS = ("4.4.0", "5.4.0", "6.1.0"), ("v1.7.16", "v1.18.20", "v1.30.4")
+# Why a kubelet ends: as 1.7 and 1.18 say it, and as 1.30 does.
 CAUSES = {
     "swap": (
         ("F", "server.go", "failed to run Kubelet: Running with swap on is not supported, please disable swap! or set --fail-swap-on "
@@ -38,8 +39,9 @@ SERVER = "kube-apiserver"
 class Node:
     """One node. What it writes waits in `lines` until it is taken."""
 
-    def __init__(self, name: str = "n1", at: datetime = START, *, glog: bool = True, number: int = 1) -> None:
-        self.name, self.at, self.glog, self.number = name, at, glog, number
+    def __init__(self, name: str = "n1", at: datetime = START, *, release: int = OLD, number: int = 1) -> None:
+        self.name, self.at, self.release, self.number = name, at, release, number
+        self.glog = release < NEW
         self.pid = 1000 * number
         self.lines: list[Line] = []
         self.pods: list[str] = []
@@ -55,6 +57,10 @@ class Node:
     def server(self) -> str:
         """The API server of its cluster, which is no other node's."""
         return f"10.0.{self.number}.1:6443"
+
+    @property
+    def kernel(self) -> str:
+        return KERNELS[RELEASES.index(self.release)]
 
     @property
     def unit(self) -> str:
@@ -81,10 +87,17 @@ class Node:
             self._journal(f"kubelet[{self.pid}]", more)
 
     def say(self, said: Said) -> None:
-        """A line of the kubelet as its generation writes it."""
-        severity, file, text = said.written(self.glog)
+        """A line of the kubelet as its release writes it."""
+        severity, file, text = said.written(self.release)
         if text:  # a release may say nothing of it
             self.kubelet(severity, file, text)
+
+    def serve(self, said: Said) -> None:
+        """A line of the API server, which the journal of this node keeps, too."""
+        severity, file, text = said.written(self.release)
+        if text:
+            self._tick()
+            self.lines.append(kubelet_line(self.at, self.name, 77, (severity, file, text), precise=True, unit=SERVER))
 
     def known(self, kind: str, **what: Any) -> None:
         """A line of the kubelet that `strategies.body` words."""
@@ -105,7 +118,7 @@ class Node:
     # Kubelet
 
     def boot(self) -> None:
-        self.raw("kernel", f"[0.000000] Linux version {'4.4.0' if self.glog else '6.1.0'}")
+        self.raw("kernel", f"[0.000000] Linux version {self.kernel}")
         self.start()
         self.up()
 
@@ -113,13 +126,14 @@ class Node:
         """The kubelet starts; it is not up yet."""
         self.pid += 7
         self.systemd(f"Started {self.unit}.")
-        self.say(Said("I", "server.go", "Version: v1.7.16", '"Kubelet version" kubeletVersion="v1.30.4"'))
+        version = VERSIONS[RELEASES.index(self.release)]
+        self.say(Said("I", "server.go", "", f'"Kubelet version" kubeletVersion="{version}"', f"Version: {version}"))
         self.known("config", thresholds=thresholds)
 
-    def up(self) -> None:
-        self.say(Said("I", "server.go", "Started kubelet v1.7.16", '"Started kubelet"'))
+    def up(self, *, ready: bool = True) -> None:
+        self.say(Said("I", "server.go", "Started kubelet v1.7.16", '"Started kubelet"', "Started kubelet"))
         self.say(Said("I", "kubelet.go", "Starting kubelet main sync loop.", '"Starting kubelet main sync loop"'))
-        for event in ("NodeHasSufficientMemory", "NodeHasNoDiskPressure", "NodeReady"):
+        for event in ("NodeHasSufficientMemory", "NodeHasNoDiskPressure", "NodeReady")[: 3 if ready else 2]:
             self.known("recorded", event=event)
 
     def stop(self) -> None:
@@ -294,13 +308,13 @@ class Node:
 
     def miss_server(self, rounds: int) -> None:
         """The API server does not listen, for so many rounds of 10 s."""
-        error = words.refusal(self.server, self.glog)
+        error = words.refusal(self.server, self.release)
         for turn in range(rounds):
             self.say(words.list_failed(("Pod", "Node", "Service")[turn % 3], self.server, error))
             self.say(words.status_failed(self.name, self.server, error))
             if turn % 5 == 4:
                 self.say(words.status_given_up())
-            if not self.glog:
+            if self.release != OLD:
                 self.say(words.lease_failed(self.name, self.server, error))
             self.wait(10)
 

@@ -14,7 +14,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from tests import words
-from tests.words import BACK_OFFS, Pod, Said
+from tests.words import BACK_OFFS, NEW, OLD, Pod, Said
 
 NOW = datetime(2018, 3, 1)
 START = datetime(2017, 10, 16, 9, 50, 55, 56703)
@@ -126,10 +126,12 @@ def _share(limit: str) -> str:
     return f"{int(limit[:-1]) / 100:g}" if "%" in limit else "0"
 
 
-def kubelet_line(at: datetime, node: str, pid: int, said: tuple[str, str, str], precise: bool = False) -> Line:
+def kubelet_line(
+    at: datetime, node: str, pid: int, said: tuple[str, str, str], precise: bool = False, unit: str = "kubelet"
+) -> Line:
     severity, file, text = said
     header = f"{severity}{at:%m%d %H:%M:%S.%f} {pid:7} {file}:{len(text)}] "
-    return Line(at, node, f"{_stamp(at, precise)} {node} kubelet[{pid}]: {header}{text}")
+    return Line(at, node, f"{_stamp(at, precise)} {node} {unit}[{pid}]: {header}{text}")
 
 
 def unit_line(at: datetime, node: str, text: str) -> Line:
@@ -188,7 +190,7 @@ class _Node:
         self.write(body(kind, self.glog, node=self.name, **what))
 
     def tell(self, said: Said) -> None:
-        self.write(said.written(self.glog))
+        self.write(said.written(OLD if self.glog else NEW))
 
     def write(self, said: tuple[str, str, str]) -> None:
         self.at += timedelta(microseconds=self.draw(st.integers(1, 900_000)))

@@ -16,7 +16,7 @@ from kubelog.timeline import Change, Correlator, Incident, Timeline
 from tests.histories import CAUSES, SERVER, Node
 from tests.strategies import DEFAULTS, Line, log_bytes, ordered
 from tests.test_laws import Tail, batch, by_line, check, shown, without_places
-from tests.words import COMPONENTS
+from tests.words import COMPONENTS, RELEASES
 
 NAMES = ("n1", "n2", "n3")
 PODS = st.sampled_from(["web-0", "db-1", "coredns-5d78c-x2"])
@@ -71,14 +71,14 @@ class Histories(RuleBasedStateMachine):
     # What befalls a node
 
     @initialize(
-        glog=st.lists(st.booleans(), min_size=1, max_size=3),
+        releases=st.lists(st.sampled_from(RELEASES), min_size=1, max_size=3),
         apart_s=st.sampled_from([0.0, 0.25, 700.0]),
         delays_s=st.sampled_from([[0.0], [0.0, 0.001, 0.7], [0.0, 11.0, 29.0]]),
     )
-    def begin(self, glog: list[bool], apart_s: float, delays_s: list[float]) -> None:
+    def begin(self, releases: list[int], apart_s: float, delays_s: list[float]) -> None:
         self.delays_s = delays_s
-        for number, (name, old) in enumerate(zip(NAMES, glog, strict=False), 1):
-            node = Node(name, glog=old, number=number)
+        for number, (name, release) in enumerate(zip(NAMES, releases, strict=False), 1):
+            node = Node(name, release=release, number=number)
             node.wait(apart_s * number)
             self.nodes.append(node)
 

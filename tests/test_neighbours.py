@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -23,9 +22,10 @@ from kubelog.timeline import WANTED, Correlator
 from tests.healthy import healthy_day
 from tests.strategies import MONTHS, Line, log_bytes
 from tests.test_laws import ENGINE, Tail, batch, few, log_of, shown, without_places
+from tests.words import MIDDLE, NEW, OLD, RELEASES
 
 ROOT = Path(__file__).resolve().parent.parent
-NEIGHBOURS = {"w1": True, "w2": False, "w3": True}  # and whether they write glog
+NEIGHBOURS = {"w1": OLD, "w2": NEW, "w3": MIDDLE}  # and their release
 # A journal in a terminal of any language: Oct 16, 10月 16; the node is the next word.
 STAMP = re.compile(r"(?:([A-Z][a-z]{2}) |(\d+)月 )([ \d]\d) (\d\d):(\d\d):(\d\d)(?:\.\d+)? (\S+) ")
 
@@ -51,8 +51,8 @@ class Case:
         """What three healthy nodes say meanwhile, and a few minutes before and after."""
         first, last = self.lines[0].at, self.lines[-1].at
         found = []
-        for number, (name, glog) in enumerate(NEIGHBOURS.items(), 1):
-            day = _day(name, glog, number, first.replace(hour=0, minute=0, second=0))
+        for number, (name, release) in enumerate(NEIGHBOURS.items(), 1):
+            day = _day(name, release, number, first.replace(hour=0, minute=0, second=0))
             found += [line for line in day if first - timedelta(minutes=5) < line.at < last + timedelta(minutes=5)]
         return found
 
@@ -62,8 +62,8 @@ class Case:
 
 
 @cache
-def _day(name: str, glog: bool, number: int, at: datetime) -> list[Line]:
-    return healthy_day(name, at, glog=glog, number=number)
+def _day(name: str, release: int, number: int, at: datetime) -> list[Line]:
+    return healthy_day(name, at, release=release, number=number)
 
 
 def lines_of(text: str) -> tuple[Line, ...] | None:
@@ -156,33 +156,49 @@ def test_where_a_tail_of_a_case_among_neighbours_is_cut_does_not_matter(case: Ca
 # A healthy day
 
 
-@pytest.mark.parametrize("glog", [True, False], ids=["glog", "pairs"])
-def test_a_healthy_day_has_no_incident(glog: bool) -> None:
-    data = log_bytes(_day("n1", glog, 1, datetime(2017, 10, 16)))
+# What the day must hold: each of these, more often, would be an incident.
+BLIPS = {
+    "AnonymousDenied", "ApiConnectionFailed", "ApiResponseFailed", "ContainerBackOff", "ContainerDied", "ContainerKilled",
+    "ImageGcStarted", "ImagePullFailed", "LeaseUpdateFailed", "NetworkNotReadyReported", "NodeStatusUpdateFailed", "ProbeFailed",
+    "SecretMissing", "TlsHandshakeFailed", "VolumeMountFailed",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_a_healthy_day_has_no_incident(release: int) -> None:
+    data = log_bytes(_day("n1", release, 1, datetime(2017, 10, 16)))
     log = log_of(data)
     assert shown(log.incidents()) == {"incidents": [], "gaps": []}
     tail = Tail()
     pieces = [data[at : at + 4099] for at in range(0, len(data), 4099)]
     assert [change for piece in pieces for change in tail.push(piece)] == []
-    verdicts = Counter(record.verdict for record in log if record.unit == "kubelet")
-    assert sum(verdicts.values()) > 5000
-    assert set(verdicts) == {"typed"}
-    kinds = Counter(record.kind for record in log)
-    assert {"ProbeFailed", "ContainerKilled", "ContainerDied", "ApiConnectionFailed", "NodeStatusUpdateFailed"} <= set(kinds)
+    records = [record for record in log if record.unit in ("kubelet", "kube-apiserver")]
+    assert len(records) > 5000
+    assert {record.message for record in records if record.verdict != "typed"} == set()
+    missing = BLIPS - {record.kind for record in records}
+    assert missing == ({"LeaseUpdateFailed"} if release == OLD else set())
+
+
+def test_healthy_days_of_three_releases_have_no_incident_merged_from_files(tmp_path: Path) -> None:
+    for number, release in enumerate(RELEASES, 1):
+        (tmp_path / f"{release}.log").write_bytes(log_bytes(_day(f"r{release}", release, number, datetime(2017, 10, 16))))
+    sources, errors = expand([tmp_path])
+    assert (len(sources), errors) == (len(RELEASES), [])
+    assert shown(Log(sources, ENGINE, year=2017).incidents()) == {"incidents": [], "gaps": []}
 
 
 @few
-@given(st.booleans(), st.integers(0, 1439), st.integers(1, 1440))
-def test_no_part_of_a_healthy_day_has_an_incident(glog: bool, begin: int, minutes: int) -> None:
+@given(st.sampled_from(RELEASES), st.integers(0, 1439), st.integers(1, 1440))
+def test_no_part_of_a_healthy_day_has_an_incident(release: int, begin: int, minutes: int) -> None:
     """A journal's oldest lines go first. Of an upgrade that is under way when it begins, it does not say that it is one."""
     assume(begin not in (722, 723))
     midnight = datetime(2017, 10, 16)
     first, last = midnight + timedelta(minutes=begin), midnight + timedelta(minutes=begin + minutes)
-    part = [line for line in _day("n1", glog, 1, midnight) if first <= line.at < last]
+    part = [line for line in _day("n1", release, 1, midnight) if first <= line.at < last]
     assert batch(log_bytes(part)) == {"incidents": [], "gaps": []}
 
 
 def test_three_healthy_nodes_have_no_incident_together() -> None:
     at = datetime(2017, 12, 31)
-    days = [line for n, (name, glog) in enumerate(NEIGHBOURS.items(), 1) for line in _day(name, glog, n, at)]
+    days = [line for n, (name, release) in enumerate(NEIGHBOURS.items(), 1) for line in _day(name, release, n, at)]
     assert batch(log_bytes(sorted(days, key=lambda line: line.at))) == {"incidents": [], "gaps": []}

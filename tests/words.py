@@ -1,24 +1,29 @@
-"""What a kubelet says of pods and of its API server → severity, file and body, as 1.7 writes it (glog) and as 1.30 does (pairs)."""
+"""What a kubelet and its API server say → severity, file and body, as 1.7 and 1.18 write it (glog), and as 1.30 does (pairs)."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
+OLD, MIDDLE, NEW = RELEASES = (7, 18, 30)  # of Kubernetes 1
 COMPONENTS = ("kube-apiserver", "etcd", "kube-controller-manager", "kube-scheduler")
 BACK_OFFS = ("10s", "20s", "40s", "1m20s", "2m40s", "5m0s")
 
 
 class Said(NamedTuple):
-    """One message in its two wordings; lines behind the first are lines of their own in the journal."""
+    """One message in its wordings; lines behind the first are lines of their own in the journal."""
 
-    severity: str  # where it changed, the old and the new
-    file: str
+    severity: str  # where it changed, that of each release
+    file: str  # likewise, with blanks between
     glog: str
     pairs: str
+    middle: str | None = None  # of 1.18, where it is another than that of 1.7
 
-    def written(self, glog: bool) -> tuple[str, str, str]:
-        return self.severity[0 if glog else -1], self.file, self.glog if glog else self.pairs
+    def written(self, release: int) -> tuple[str, str, str]:
+        which, files = RELEASES.index(release), self.file.split()
+        text = (self.glog, self.glog if self.middle is None else self.middle, self.pairs)[which]
+        return self.severity[min(which, len(self.severity) - 1)], files[min(which, len(files) - 1)], text
 
 
 @dataclass(frozen=True)
@@ -44,8 +49,14 @@ def quoted(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def refusal(server: str, glog: bool) -> str:
-    return f"dial tcp {server}: {'getsockopt' if glog else 'connect'}: connection refused"
+def refusal(server: str, release: int) -> str:
+    """Go named the call that failed until 1.9, of which Kubernetes 1.10 is made."""
+    return f"dial tcp {server}: {'getsockopt' if release == OLD else 'connect'}: connection refused"
+
+
+def no_answer(url: str, release: int) -> str:
+    at = quoted(url) if release == NEW else url
+    return f"Get {at}: net/http: request canceled (Client.Timeout exceeded while awaiting headers)"
 
 
 # Pods
@@ -76,11 +87,13 @@ def pleg(pod: Pod, what: str, container: str) -> Said:
 
 
 def mounted(pod: Pod, volume: str) -> Said:
-    told = (
-        f'MountVolume.SetUp succeeded for volume "{volume}" (UniqueName: "kubernetes.io/projected/{pod.uid}-{volume}") '
+    """The volume of a service account's token: a secret, and projected from 1.21 on."""
+    old, new = (
+        f'MountVolume.SetUp succeeded for volume "{volume}" (UniqueName: "kubernetes.io/{plugin}/{pod.uid}-{volume}") '
         f'pod "{pod.name}" (UID: "{pod.uid}") '
+        for plugin in ("secret", "projected")
     )
-    return Said("I", "operation_generator.go", told.rstrip(), f"{quoted(told)} {pod.pair}")
+    return Said("I", "operation_generator.go", old.rstrip(), f"{quoted(new)} {pod.pair}")
 
 
 def probe_failed(pod: Pod, probe: str, output: str) -> Said:
@@ -99,6 +112,8 @@ def unhealthy(pod: Pod, container: str) -> Said:
         f'pod "{pod.glog}" container "{pod.container}" is unhealthy, it will be killed and re-created.',
         f'"Message for Container of pod" containerName="{pod.container}" containerStatusID={{"Type":"containerd","ID":"{container}"}} '
         f'{pod.pair} containerMessage="Container {pod.container} failed liveness probe, will be restarted"',
+        f'Container "{pod.container}" ({{"docker" "{container}"}}) of pod {pod.glog}: Container {pod.container} failed liveness '
+        "probe, will be restarted",
     )  # fmt: skip
 
 
@@ -116,6 +131,7 @@ def held_back(pod: Pod, back_off: str) -> Said:
     return Said(
         "E", "pod_workers.go", f'Error syncing pod {pod.uid} ("{pod.glog}"), skipping: {error}"B{reason}"',
         f'"Error syncing pod, skipping" err={quoted(error + quoted("b" + reason))} {pod.pair} podUID="{pod.uid}"',
+        f'Error syncing pod {pod.uid} ("{pod.glog}"), skipping: {error}"b{reason}"',
     )  # fmt: skip
 
 
@@ -129,6 +145,8 @@ def images_too_many() -> Said:
         "bytes",
         '"Disk usage on image filesystem is over the high threshold, trying to free bytes down to the low threshold" usage=86 '
         "highThreshold=85 amountToFree=1288490188 lowThreshold=80",
+        "[imageGCManager]: Disk usage on image filesystem is at 86% which is over the high threshold (85%). Trying to free 1288490188 "
+        "bytes down to the low threshold (80%).",
     )  # fmt: skip
 
 
@@ -178,6 +196,7 @@ def node_unknown(node: str) -> Said:
     return Said(
         "E", "eviction_manager.go", f"eviction manager: unexpected err: failed GetNode: node '{node}' not found",
         f'"Eviction manager: failed to get summary stats" err={quoted(f"failed to get node info: node {quoted(node)} not found")}',
+        f"eviction manager: failed to get summary stats: failed to get node info: node {quoted(node)} not found",
     )  # fmt: skip
 
 
@@ -207,8 +226,8 @@ def registered(node: str) -> Said:
 def node_not_found(node: str) -> Said:
     error = quoted(f"node {quoted(node)} not found")
     return Said(
-        "E", "kubelet_node_status.go", f"Error updating node status, will retry: error getting node {quoted(node)}: node not found",
-        f'"Error getting the current node from lister" err={error}',
+        "E", "kubelet_node_status.go kubelet.go kubelet_node_status.go", "",
+        f'"Error getting the current node from lister" err={error}', f"node {quoted(node)} not found",
     )  # fmt: skip
 
 
@@ -223,36 +242,46 @@ def network_not_ready() -> Said:
 
 
 def pods_skipped() -> Said:
+    """Before the first look at the containers: 1.7 counts from the year 1."""
+    told = "[container runtime status check may not have completed yet, PLEG is not healthy: pleg has yet to be successful]"
     return Said(
-        "IE", "kubelet.go", "skipping pod synchronization - [container runtime is down]",
-        '"Skipping pod synchronization" err="[container runtime status check may not have completed yet, PLEG is not healthy: pleg has '
-        'yet to be successful]"',
+        "IE", "kubelet.go",
+        "skipping pod synchronization - [container runtime is down PLEG is not healthy: pleg was last seen active "
+        "2562047h47m16.854775807s ago; threshold is 3m0s]",
+        f'"Skipping pod synchronization" err="{told}"', f"skipping pod synchronization - {told}",
     )  # fmt: skip
 
 
 def images_not_counted() -> Said:
     told = "Image garbage collection failed once. Stats initialization may not have completed yet"
     return Said(
-        "E", "kubelet.go", f"{told}: unable to find data for container /", f'"{told}" err="invalid capacity 0 on image filesystem"'
-    )
+        "E", "kubelet.go", f"{told}: unable to find data for container /", f'"{told}" err="invalid capacity 0 on image filesystem"',
+        f"{told}: failed to get imageFs info: unable to find data in memory cache",
+    )  # fmt: skip
 
 
 def cni_missing() -> Said:
-    return Said("W", "cni.go", "Unable to update cni config: No networks found in /etc/cni/net.d", "")
+    told = "Unable to update cni config: {} networks found in /etc/cni/net.d"
+    return Said("W", "cni.go", told.format("No"), "", told.format("no"))
 
 
 START = (
+    Said("I", "server.go", "", '"Client rotation is on, will bootstrap in background"', "Client rotation is on, will bootstrap in background"),
     Said("I", "client.go", "Connecting to docker on unix:///var/run/docker.sock", ""),
-    Said("I", "kubelet.go", "Adding manifest file: /etc/kubernetes/manifests", '"Adding static pod path" path="/etc/kubernetes/manifests"'),
-    Said("I", "kubelet.go", "Watching apiserver", '"Adding apiserver pod source"'),
+    Said(
+        "I", "kubelet.go", "Adding manifest file: /etc/kubernetes/manifests", '"Adding static pod path" path="/etc/kubernetes/manifests"',
+        "Adding pod path: /etc/kubernetes/manifests",
+    ),
+    Said("I", "kubelet.go apiserver.go kubelet.go", "Watching apiserver", '"Adding apiserver pod source"'),
     Said(
         "I", "kuberuntime_manager.go", "Container runtime docker initialized, version: 1.12.6, apiVersion: 1.24.0",
         '"Container runtime initialized" containerRuntime="containerd" version="1.7.15" apiVersion="v1"',
+        "Container runtime docker initialized, version: 19.3.8, apiVersion: 1.40.0",
     ),
     Said("I", "server.go", "Starting to listen on 0.0.0.0:10250", '"Starting to listen" address="0.0.0.0" port=10250'),
-    Said("I", "server.go", "", '"Client rotation is on, will bootstrap in background"'),
     Said("I", "status_manager.go", "Starting to sync pod status with apiserver", '"Starting to sync pod status with apiserver"'),
     Said("I", "volume_manager.go", "Starting Kubelet Volume Manager", '"Starting Kubelet Volume Manager"'),
+    Said("I", "container_log_manager.go", "", '"Initializing container log rotate workers" workers=1 monitorPeriod="10s"', ""),
 )  # fmt: skip
 
 # What a healthy kubelet says now and then
@@ -275,15 +304,37 @@ def pod_observed(pod: Pod, took_s: float, at: str) -> Said:
 
 
 def volume_gone(pod: Pod, volume: str) -> Said:
-    told = (
-        f'UnmountVolume.TearDown succeeded for volume "kubernetes.io/projected/{pod.uid}-{volume}" (OuterVolumeSpecName: "{volume}") '
-        f'pod "{pod.uid}" (UID: "{pod.uid}"). InnerVolumeSpecName "{volume}". PluginName "kubernetes.io/projected", VolumeGidValue ""'
+    old, new = (
+        f'UnmountVolume.TearDown succeeded for volume "kubernetes.io/{plugin}/{pod.uid}-{volume}" (OuterVolumeSpecName: "{volume}") '
+        f'pod "{pod.uid}" (UID: "{pod.uid}"). InnerVolumeSpecName "{volume}". PluginName "kubernetes.io/{plugin}", VolumeGidValue ""'
+        for plugin in ("secret", "projected")
     )
-    return Said("I", "operation_generator.go", told, told)
+    return Said("I", "operation_generator.go", old, new)
 
 
 def container_removed(container: str) -> Said:
-    return Said("I", "scope.go", "", f'"RemoveContainer" containerID="{container}"')
+    return Said(
+        "I", "topology_manager.go topology_manager.go scope.go", "", f'"RemoveContainer" containerID="{container}"',
+        f"[topologymanager] RemoveContainer - Container ID: {container}",
+    )  # fmt: skip
+
+
+def container_not_found(container: str) -> Said:
+    """Of one that is gone already: with Docker, of a sandbox that ends."""
+    told = f"Container {quoted(container)} not found in pod's containers"
+    return Said("W", "pod_container_deletor.go", told, "")
+
+
+def cgroup_gone(pod: Pod, container: str) -> Said:
+    """A container is gone before cAdvisor, which is told of it, looks."""
+    at = f"/kubepods/besteffort/pod{pod.uid}/{container}"
+    return Said(
+        "W", "manager.go", "",
+        f"Failed to process watch event {{EventType:0 Name:{at} WatchSource:0}}: Error finding container {container}: Status 404 "
+        f"returned error can't find the container with id {container}",
+        f"Failed to process watch event {{EventType:0 Name:{at} WatchSource:0}}: Error finding container {container}: Status 404 "
+        "returned error &{%!s(*http.body=&{{} <nil> <nil> false false {0 0} false false false <nil>}) {%!s(int32=0) %!s(uint32=0)}}",
+    )  # fmt: skip
 
 
 def container_unknown(container: str) -> Said:
@@ -293,6 +344,8 @@ def container_unknown(container: str) -> Said:
         "E", "remote_runtime.go",
         f'ContainerStatus "{container}" from runtime service failed: rpc error: code = 2 desc = no such container: "{container}"',
         f'"ContainerStatus from runtime service failed" err={quoted(f"{told}{quoted(container)}: not found")} containerID="{container}"',
+        f'ContainerStatus "{container}" from runtime service failed: rpc error: code = Unknown desc = Error: No such container: '
+        f"{container}",
     )  # fmt: skip
 
 
@@ -330,8 +383,143 @@ def event_lost(server: str, error: str) -> Said:
     )  # fmt: skip
 
 
-def certificate_rotated() -> Said:
+def certificate_rotated(until: str) -> tuple[Said, ...]:
+    """A new certificate of the kubelet's own; `until` is a time as Go prints it."""
+    signer = "kubernetes.io/kube-apiserver-client-kubelet: "
+    rotating, dated = "Rotating certificates", f"Certificate expiration is {until}, rotation deadline is {until}"
+    closed = "ertificate rotation detected, shutting down client connections to start using new credentials"
+    return (
+        Said("I", "certificate_manager.go", "Requesting new certificate.", signer + rotating, rotating),
+        Said("I", "certificate_manager.go", "", signer + dated, dated),
+        Said("I", "transport.go cert_rotation.go transport.go", "", f'"C{closed}"', "c" + closed),
+    )
+
+
+def log_gone(container: str) -> Said:
+    """A container is removed while its log is to be rotated."""
+    error = f"rpc error: code = NotFound desc = an error occurred when try to find container {quoted(container)}: not found"
     return Said(
-        "I", "transport.go", "",
-        '"Certificate rotation detected, shutting down client connections to start using new credentials"',
+        "E", "container_log_manager.go", "",
+        f'"Failed to get container status" err={quoted(error)} worker=1 containerID="{container}"',
+        f"Failed to get container status for {quoted(container)}: rpc error: code = Unknown desc = Error: No such container: {container}",
+    )  # fmt: skip
+
+
+# What fails once: the next try gets through
+
+
+def lease_lost(node: str, server: str) -> Said:
+    """One renewal of a lease; 1.7 has none: there it is the node's status."""
+    old = no_answer(f"https://{server}/api/v1/nodes/{node}", OLD)
+    at, late = (
+        f"https://{server}/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/{node}?timeout=10s",
+        "context deadline exceeded",
+    )
+    return Said(
+        "E", "kubelet_node_status.go controller.go",
+        f"Error updating node status, will retry: error getting node {quoted(node)}: {old}",
+        f'"Failed to update lease" err={quoted(f"Put {quoted(at)}: {late}")}',
+        f"failed to update node lease, error: Put {at}: {late}",
+    )  # fmt: skip
+
+
+def image_not_pulled(pod: Pod, image: str) -> tuple[Said, ...]:
+    """A pull that the registry does not answer, and what the kubelet makes of it."""
+    registry, name, tag = re.split("[/:]", image)
+    manifest = f"https://{registry}/v2/{name}/manifests/{tag}"
+    late = f"dial tcp: lookup {registry} on 10.0.0.2:53: read udp 10.0.1.1:41210->10.0.0.2:53: i/o timeout"
+    daemon = f"Error response from daemon: Get https://{registry}/v2/: {late}"
+    new = (
+        f"rpc error: code = Unknown desc = failed to pull and unpack image {quoted(image)}: failed to resolve reference {quoted(image)}: "
+        f"failed to do request: Head {quoted(manifest)}: {late}"
+    )
+    old, middle = f"rpc error: code = 2 desc = {daemon}", f"rpc error: code = Unknown desc = {daemon}"
+    return (
+        Said(
+            "E", "remote_image.go", f"PullImage {quoted(image)} from image service failed: {old}",
+            f'"PullImage from image service failed" err={quoted(new)} image={quoted(image)}',
+            f"PullImage {quoted(image)} from image service failed: {middle}",
+        ),
+        Said(
+            "E", "kuberuntime_image.go", f"Pull image {quoted(image)} failed: {old}",
+            f'"Failed to pull image" err={quoted(new)} image={quoted(image)}', f"Pull image {quoted(image)} failed: {middle}",
+        ),
+        _not_started(pod, f"ErrImagePull: {quoted(old)}", f"ErrImagePull: {quoted(new)}", f"ErrImagePull: {quoted(middle)}"),
+        _not_started(pod, *[f"ImagePullBackOff: {quoted(f'Back-off pulling image {quoted(image)}')}"] * 3),
+    )  # fmt: skip
+
+
+def _not_started(pod: Pod, *errors: str) -> Said:
+    old, new, middle = (f'failed to "StartContainer" for "{pod.container}" with {error}' for error in errors)
+    told = f'Error syncing pod {pod.uid} ("{pod.glog}"), skipping: '
+    return Said(
+        "E", "pod_workers.go", told + old, f'"Error syncing pod, skipping" err={quoted(new)} {pod.pair} podUID="{pod.uid}"',
+        told + middle,
+    )  # fmt: skip
+
+
+def not_mounted(pod: Pod, plugin: str, volume: str, error: str, until: str) -> Said:
+    """`plugin` is secret or configmap; `until` is the time of the next try as Go prints it."""
+    name = f"kubernetes.io/{plugin}/{pod.uid}-{volume}"
+    told = f'MountVolume.SetUp failed for volume "{volume}" (UniqueName: "{name}") pod "{pod.name}" (UID: "{pod.uid}") : {error}'
+    tried = f"No retries permitted until {until} +0000 UTC m=+812.5 (durationBeforeRetry 500ms). "
+    new = f'Operation for "{{volumeName:{name} podName:{pod.uid} nodeName:}}" failed. {tried}'
+    operation = quoted(f'"{name}" ("{pod.uid}")')
+    return Said(
+        "E", "nestedpendingoperations.go",
+        f"Operation for {operation} failed. No retries permitted until {until} +0000 UTC (durationBeforeRetry 500ms). Error: {told}",
+        f"{new}Error: {told}",
+        f"Operation for {operation} failed. {tried}Error: {quoted(told)}",
+    )  # fmt: skip
+
+
+def secret_missing(pod: Pod, name: str) -> Said:
+    told = f"Couldn't get secret {pod.namespace}/{name}: secret {quoted(name)} not found"
+    return Said("E", "secret.go", told, told)
+
+
+def no_network(pod: Pod) -> Said:
+    """A pod that waits for it."""
+    told = "NetworkReady=false reason:NetworkPluginNotReady message:"
+    old = f"network is not ready: [runtime network not ready: {told}docker: network plugin is not ready: cni config uninitialized]"
+    middle = f"network is not ready: runtime network not ready: {told}docker: network plugin is not ready: cni config uninitialized"
+    new = (
+        f"network is not ready: container runtime network not ready: {told}Network plugin returns error: cni plugin not initialized"
+    )
+    skipped = f'Error syncing pod {pod.uid} ("{pod.glog}"), skipping: '
+    return Said(
+        "E", "pod_workers.go", skipped + old, f'"Error syncing pod, skipping" err="{new}" {pod.pair} podUID="{pod.uid}"',
+        skipped + middle,
+    )  # fmt: skip
+
+
+def stranger_turned_away() -> Said:
+    """Somebody asks the kubelet without saying who he is."""
+    return Said(
+        "I", "server.go", "Forbidden (user=system:anonymous, verb=get, resource=nodes, subresource=proxy)",
+        '"Forbidden" user="system:anonymous" verb="get" resource="nodes" subresource="proxy"',
+    )  # fmt: skip
+
+
+# What the API server says
+
+
+def shook_no_hands(peer: str) -> Said:
+    told = f"http: TLS handshake error from {peer}: EOF"
+    return Said("I", "logs.go log.go", told, told)
+
+
+def anonymous_denied() -> Said:
+    """Said by default until 1.18."""
+    told = 'RBAC DENY: user "system:anonymous" groups ["system:unauthenticated"] cannot "get" nonResourceURL "/" cluster-wide'
+    return Said("I", "rbac.go", told, "")
+
+
+def leader_changed() -> Said:
+    """The members of etcd chose another leader; the etcd of 1.7 has no words of its own for it."""
+    told = "apiserver received an error that is not an metav1.Status: "
+    error = 'rpctypes.EtcdError{code:0xe, desc:"etcdserver: leader changed"}'
+    return Said(
+        "E", "status.go", f"{told}etcdserver: request timed out, possibly due to previous leader failure",
+        f"{told}{error}: etcdserver: leader changed", told + error,
     )  # fmt: skip

@@ -22,6 +22,8 @@ from kubelog.timeline.words import lasting, plural, since
 
 _KEY: Final = "pleg"
 _ACTIVE: Final = "pleg was last seen active"
+# Up to 1.12 a kubelet that has not listed them yet takes the longest time there is.
+_NEVER_S: Final = 1e9
 _SLOW: Final = ("eadline", "imeout", "timed out")
 
 
@@ -41,7 +43,7 @@ class PlegUnhealthy(EpisodicRule):
 
     def signs_of(self, event: Event, memory: Any) -> Iterable[Sign]:
         if isinstance(event, PlegUnhealthyReported):
-            if event.elapsed_s is None:
+            if event.elapsed_s is None or event.elapsed_s > _NEVER_S:
                 return
             longest = {"longest_us": int(event.elapsed_s * 1e6), "threshold_us": int((event.threshold_s or 180.0) * 1e6)}
             critical = event.elapsed_s >= (event.threshold_s or 180.0) + 60
