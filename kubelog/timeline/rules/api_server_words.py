@@ -25,7 +25,7 @@ _TOLD: Final = (
     ("lost", re.compile(r"connection lost|reset by peer|broken pipe|closed network connection|idle connection|GOAWAY|\bEOF\b")),
     (
         "timeout",
-        re.compile(r"i/o timeout|timed? ?out|TLS handshake timeout|awaiting (?:response )?headers|Client\.Timeout|"
+        re.compile(r"i/o timeout|timed? ?out|Timeout: |TLS handshake timeout|awaiting (?:response )?headers|Client\.Timeout|"
                    r"deadline exceeded|request canceled"),
     ),
 )  # fmt: skip

@@ -40,6 +40,7 @@ EXCUSING: Final[frozenset[type[Event]]] = frozenset(
 )
 _SHOWN: Final = 200
 _REQUEST: Final = re.compile(r'https?://[^\s"\\]{1,2000}\\*"?: ')
+_QUOTES: Final = re.compile(r'\\*"')
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]+")
 
 
@@ -239,7 +240,11 @@ def quoted(error: str) -> str:
             break
     for part in ("dial tcp", "read tcp", "write tcp"):
         place = text.find(part)
-        if place > 0:
-            text = text[place:]
+        if place >= 0:
+            text = _QUOTES.split(text[place:], maxsplit=1)[0]
+            break
+    text = text.removeprefix('connection error: desc = "transport: ')
+    if text.startswith("rpctypes."):
+        text = text.rpartition("}: ")[2]
     text = text.rstrip('"\\')
     return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
