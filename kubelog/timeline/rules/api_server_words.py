@@ -96,7 +96,7 @@ _OVERLOAD: Final = "The API server answers too late, or what lies between: it, i
 # What tells most stands first.
 HEARTBEATS: Final[Mapping[str, Told]] = MappingProxyType(
     {
-        "certificate": Told("x509", "A certificate is not accepted.", "certain"),
+        "certificate": Told("its certificate", "A certificate is not accepted.", "certain"),
         "forbidden": Told(
             "forbidden",
             "The API server does not let the kubelet write them: its credentials are not this node's (system:node:<name>), "
