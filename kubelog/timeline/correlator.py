@@ -236,9 +236,9 @@ class _Machine:
                 incident = self.rule.incident(case, memory, self.node)
                 if not self.rule.matters(case):
                     # Of what is none only the gaps are told, and those only where they are what the rule is about.
-                    incident = msgspec.structs.replace(incident, episodes=0, gaps=incident.gaps if yields else ())
+                    incident = msgspec.structs.replace(incident, episodes=0, gaps=incident.gaps if self.rule.loses else ())
                 elif yields and self._is_spanned(incident, others):
-                    incident = msgspec.structs.replace(incident, episodes=0)
+                    incident = msgspec.structs.replace(incident, episodes=0, gaps=incident.gaps if self.rule.loses else ())
                 now[incident.id] = incident
                 before = self.told.get(incident.id)
                 if before != incident:

@@ -132,6 +132,7 @@ class Rule:
     memory: ClassVar[type[msgspec.Struct]] = Nothing  # what it knows of a node beside the cases: saved with the state
     signs: ClassVar[frozenset[type[Event]]] = frozenset()  # events that `gather` may take
     yields: ClassVar[bool] = False  # whether its incidents are none where another incident of the node spans them
+    loses: ClassVar[bool] = False  # whether it is about what the log lacks: then gaps of what is no incident are told too
 
     def __init_subclass__(cls) -> None:
         head = cls.opens | cls.extends | cls.closes | cls.explains

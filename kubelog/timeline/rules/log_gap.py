@@ -43,6 +43,7 @@ class LogGap(Rule):
     reopen_us = 3_600_000_000
     memory = Lost
     yields = True
+    loses = True
 
     def apply(self, state: State, event: Event, node: str | None) -> State:
         now, memory = instant(event.seen), state.memory
