@@ -54,7 +54,7 @@ class Quote(msgspec.Struct, frozen=True, gc=False):
     text: str
 
 
-class Excuse(msgspec.Struct, frozen=True, gc=False):
+class Excuse(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What is remembered of a node: from when until when a failure is no wonder, and the errors of its last cases."""
 
     from_us: int = 0
