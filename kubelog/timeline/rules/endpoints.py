@@ -107,6 +107,8 @@ class EndpointRule(EpisodicRule):
     """A rule whose cases are endpoints, or one place. Its memory is an Excuse."""
 
     memory = Excuse
+    quiet_us: ClassVar[int] = 600_000_000  # clients try again within 2 min at most: five tries without a word
+    reopen_us: ClassVar[int] = 1_800_000_000  # what fails again within 30 min mostly has the same cause: one more episode
     run_us: ClassVar[int] = 90_000_000  # clients try again within a minute: failures that lie farther apart are each by itself
     relapse_us: ClassVar[int] = 60_000_000  # what fails so soon behind a success had not ended: a client may just be back
     hurts_us: ClassVar[int] = 40_000_000  # from then on it is critical
