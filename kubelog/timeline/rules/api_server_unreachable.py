@@ -34,10 +34,10 @@ from kubelog.message.vocabulary.pod import ContainerKilled, ContainerUnhealthy
 from kubelog.message.vocabulary.status import NodeRegistered, NodeRegistrationFailed
 from kubelog.message.vocabulary.sync import MirrorPodCreationFailed, PodConfigReceived
 from kubelog.message.vocabulary.volume import VolumeSpecFailed
-from kubelog.timeline.incident import Finding
+from kubelog.timeline.incident import Evidence, Finding
 from kubelog.timeline.rules import Case, Cause, Explanation
 from kubelog.timeline.rules.api_server_words import ADVICE, CAUSES, CLASSES, CLIENTS, class_of
-from kubelog.timeline.rules.endpoints import EXCUSING, EndpointRule, Excuse, names, quoted
+from kubelog.timeline.rules.endpoints import EXCUSING, EndpointRule, Excuse, names, steps_of
 from kubelog.timeline.rules.episodic import End, Note, Sign, lasted_us, proof
 from kubelog.timeline.words import listed, silence_finding, since
 
@@ -96,7 +96,7 @@ class ApiServerUnreachable(EndpointRule):
         client = _client(event, error)
         hard = {"n hard": 1} if why not in ("lost", "other") and endpoint is not None else {}
         subject = {"endpoint": endpoint} if endpoint else {}
-        text = f"{_said(event)}: {quoted(error)}"
+        text = f"{_said(event)}: {CLASSES[why]}"
         yield Sign(endpoint or "", subject, text, why, marks={f"client {client}": 1, f"class {why}": 1, **hard})
 
     def ends_of(self, event: Event, memory: Any) -> Iterable[End]:
@@ -140,10 +140,7 @@ class ApiServerUnreachable(EndpointRule):
         words = f"On {node or 'this node'} requests for {listed(shown)} {verb} not get through to {at} ({CLASSES[why]})"
         text, confidence = CAUSES[why]
         because = _because(case, why)
-        error = next((step.text.partition(": ")[2] for step in case.steps if because and because[0] in step.evidence), "")
-        cause = Cause(
-            f"{text.format(at=endpoint or 'the API server')}{f' The error: “{error}”.' if error else ''}", confidence, because
-        )
+        cause = Cause(f"{text.format(at=endpoint or 'the API server')}{memory.quote(case, why)}", confidence, because)
         return Explanation(f"{words}{since(case)}.", cause, tuple(self._findings(case, whys)), _advice(why, endpoint))
 
     def _findings(self, case: Case, whys: list[str]) -> Iterable[Finding]:
@@ -189,12 +186,9 @@ def _said(event: Event) -> str:
     return "Requests fail"
 
 
-def _because(case: Case, why: str) -> tuple[Any, ...]:
+def _because(case: Case, why: str) -> tuple[Evidence, ...]:
     """The first lines of the steps that show this class of errors."""
-    found = [
-        step.evidence[0] for step in case.steps if step.evidence and class_of(step.text) == why and step.kind != "NodeNotFound"
-    ]
-    return tuple(dict.fromkeys(found))[:5]
+    return tuple(dict.fromkeys(step.evidence[0] for step in steps_of(case, why)))[:5]
 
 
 def _advice(why: str, endpoint: str | None) -> tuple[str, ...]:

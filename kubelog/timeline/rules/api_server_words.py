@@ -25,7 +25,7 @@ _TOLD: Final = (
     ("lost", re.compile(r"connection lost|reset by peer|broken pipe|closed network connection|idle connection|GOAWAY|\bEOF\b")),
     (
         "timeout",
-        re.compile(r"i/o timeout|timed? ?out|TLS handshake timeout|awaiting (?:response )?headers|Client\.Timeout|"
+        re.compile(r"i/o timeout|timed? ?out|Timeout: |TLS handshake timeout|awaiting (?:response )?headers|Client\.Timeout|"
                    r"deadline exceeded|request canceled"),
     ),
 )  # fmt: skip
@@ -96,7 +96,7 @@ _OVERLOAD: Final = "The API server answers too late, or what lies between: it, i
 # What tells most stands first.
 HEARTBEATS: Final[Mapping[str, Told]] = MappingProxyType(
     {
-        "certificate": Told("x509", "A certificate is not accepted.", "certain"),
+        "certificate": Told("its certificate", "A certificate is not accepted.", "certain"),
         "forbidden": Told(
             "forbidden",
             "The API server does not let the kubelet write them: its credentials are not this node's (system:node:<name>), "

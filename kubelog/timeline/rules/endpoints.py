@@ -18,7 +18,7 @@ from kubelog.message.vocabulary.pod import ContainerKilled, ContainerUnhealthy
 from kubelog.message.vocabulary.start import KubeletVersion, NodeConfig
 from kubelog.message.vocabulary.sync import PodConfigReceived
 from kubelog.timeline.case import Case
-from kubelog.timeline.incident import Instant, instant
+from kubelog.timeline.incident import Instant, Step, instant
 from kubelog.timeline.rules import Drafts, State
 from kubelog.timeline.rules.episodic import EpisodicRule, Note, Sign
 
@@ -34,21 +34,33 @@ _VERDICT_US: Final = 60_000_000
 _BEFORE_US: Final = 15_000_000
 # So many different names are kept in the marks of a case.
 _NAMES: Final = 24
+# So many errors are kept, over all cases of a node.
+_QUOTED: Final = 64
 # Events that may excuse a short failure.
 EXCUSING: Final[frozenset[type[Event]]] = frozenset(
     {UnitStarted, KubeletVersion, NodeConfig, PodConfigReceived, ContainerKilled, ContainerUnhealthy}
 )
 _SHOWN: Final = 200
 _REQUEST: Final = re.compile(r'https?://[^\s"\\]{1,2000}\\*"?: ')
+_QUOTES: Final = re.compile(r'\\*"')
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]+")
 
 
-class Excuse(msgspec.Struct, frozen=True, gc=False):
-    """What is remembered of a node: from when until when a failure is no wonder, and why."""
+class Quote(msgspec.Struct, frozen=True, gc=False):
+    """The first error of a class in a case: a step's text holds none, as addresses and times stand in it."""
+
+    case: str
+    why: str
+    text: str
+
+
+class Excuse(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """What is remembered of a node: from when until when a failure is no wonder, and the errors of its last cases."""
 
     from_us: int = 0
     until_us: int = 0
     ill_us: int | None = None  # when a probe's verdict was that the component be restarted
+    quotes: tuple[Quote, ...] = ()
 
     def told(self, event: Event, component: str, start_us: int = START_US) -> Excuse:
         """With what one event says of the kubelet's start and of the component's static pod."""
@@ -75,6 +87,17 @@ class Excuse(msgspec.Struct, frozen=True, gc=False):
         until = max(self.until_us, min(us + length_us, begin + _MOST_US)) if begin != us else us + length_us
         return msgspec.structs.replace(self, from_us=begin, until_us=until)
 
+    def quoting(self, quote: Quote) -> Excuse:
+        """With the first error of a class in a case."""
+        if any(one.case == quote.case and one.why == quote.why for one in self.quotes):
+            return self
+        return msgspec.structs.replace(self, quotes=(*self.quotes, quote)[-_QUOTED:])
+
+    def quote(self, case: Case, why: str) -> str:
+        """The error: “…”., or nothing."""
+        found = next((one.text for one in self.quotes if one.case == _name(case) and one.why == why), "")
+        return f" The error: “{found}”." if found else ""
+
     @property
     def marks(self) -> Mapping[str, int]:
         return {"from": self.from_us, "until": self.until_us}
@@ -84,6 +107,8 @@ class EndpointRule(EpisodicRule):
     """A rule whose cases are endpoints, or one place. Its memory is an Excuse."""
 
     memory = Excuse
+    quiet_us: ClassVar[int] = 600_000_000  # clients try again within 2 min at most: five tries without a word
+    reopen_us: ClassVar[int] = 1_800_000_000  # what fails again within 30 min mostly has the same cause: one more episode
     run_us: ClassVar[int] = 90_000_000  # clients try again within a minute: failures that lie farther apart are each by itself
     relapse_us: ClassVar[int] = 60_000_000  # what fails so soon behind a success had not ended: a client may just be back
     hurts_us: ClassVar[int] = 40_000_000  # from then on it is critical
@@ -129,6 +154,11 @@ class EndpointRule(EpisodicRule):
         if us is not None and excuse.from_us <= us <= excuse.until_us:
             marks = merged(marks, excuse.marks)
         case = case.goes_on(event, sign.text, sign.about, sign.pods, critical=critical)
+        error = getattr(event, "error", None)
+        if isinstance(error, str) and error:
+            known = excuse.quoting(Quote(_name(case), sign.about, quoted(error)))
+            if known is not excuse:
+                state = msgspec.structs.replace(state, memory=known)
         return state.put(case.replace(marks=marks))
 
     def gather(self, drafts: Drafts, event: Event) -> bool:
@@ -136,8 +166,8 @@ class EndpointRule(EpisodicRule):
             draft = next((one for one in drafts.open.values() if one.base.subject == sign.subject), None)
             if draft is None:
                 draft = drafts.spoken_of() if not sign.subject else None
-            if draft is None:
-                return False
+            if draft is None or any(name.startswith("class ") and name not in draft.marks for name in sign.marks):
+                return False  # nor is the first of a class gathered: its error is remembered
             us = event.seen.time_us
             marks = self._marked(draft.marks, sign, us, draft.last_us, False)
             drafts.go_on(draft, event, sign.text, sign.about, sign.pods, sign.critical or self.hurts(marks, us))
@@ -225,6 +255,15 @@ def merged(known: Mapping[str, int], marks: Mapping[str, int]) -> dict[str, int]
     return found
 
 
+def steps_of(case: Case, why: str) -> list[Step]:
+    """The steps that show a class of errors."""
+    return [step for step in case.steps if step.evidence and step.id.rpartition("-")[0].endswith(f":{why}")]
+
+
+def _name(case: Case) -> str:
+    return f"{case.key} {case.number}"
+
+
 def names(case: Case, begin: str) -> list[str]:
     """What stands behind `begin ` among the marks of a case, in the order in which it came."""
     return [name.removeprefix(f"{begin} ") for name in case.marks if name.startswith(f"{begin} ")]
@@ -239,7 +278,11 @@ def quoted(error: str) -> str:
             break
     for part in ("dial tcp", "read tcp", "write tcp"):
         place = text.find(part)
-        if place > 0:
-            text = text[place:]
+        if place >= 0:
+            text = _QUOTES.split(text[place:], maxsplit=1)[0]
+            break
+    text = text.removeprefix('connection error: desc = "transport: ')
+    if text.startswith("rpctypes."):
+        text = text.rpartition("}: ")[2]
     text = text.rstrip('"\\')
     return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"

@@ -32,7 +32,7 @@ from kubelog.message.vocabulary.event import Event
 from kubelog.message.vocabulary.requests import ApiResponseFailed, WatchCacheFailed, WatchFailed
 from kubelog.timeline.incident import Finding
 from kubelog.timeline.rules import Case, Cause, Explanation
-from kubelog.timeline.rules.endpoints import EXCUSING, EndpointRule, Excuse, quoted
+from kubelog.timeline.rules.endpoints import EXCUSING, EndpointRule, Excuse, steps_of
 from kubelog.timeline.rules.episodic import End, Note, Sign, lasted_us, proof
 from kubelog.timeline.rules.etcd_words import ADVICE, CAUSES, CLASSES, class_of
 from kubelog.timeline.words import listed, silence_finding, since
@@ -100,7 +100,7 @@ class EtcdUnavailable(EndpointRule):
         fatal = {"fatal": 1} if type(event) in _FATAL else {}
         weight = {"n leader": 1} if why == "leader" else {"n hard": 1}
         answers = {} if endpoint and is_etcd else {"answers": 1}
-        text = f"{_said(event)}: {quoted(error)}"
+        text = f"{_said(event)}: {CLASSES[why]}"
         marks = {f"class {why}": 1, **weight, **fatal, **answers}
         yield Sign(endpoint, {"endpoint": endpoint} if endpoint else {}, text, why, marks=marks, critical=bool(fatal))
 
@@ -124,7 +124,7 @@ class EtcdUnavailable(EndpointRule):
         if type(event) in _FATAL:
             error = getattr(event, "error", None) or ""
             if "deadline exceeded" in error and not _OF_ETCD.search(error) and event.seen.unit != "kubelet":
-                yield Note(None, f"The API server ends: {quoted(error)}", "end", {"fatal": 1})
+                yield Note(None, "The API server ends: something did not answer it in time", "end", {"fatal": 1})
         else:
             yield from super().notes_of(event, memory)
 
@@ -148,10 +148,8 @@ class EtcdUnavailable(EndpointRule):
         verb = "does not" if case.is_open else "did not"
         on = f" on {node}" if node else ""
         text, confidence = CAUSES[why]
-        found = [step for step in case.steps if step.evidence and step.kind != "HealthCheckFailed" and class_of(step.text) == why]
-        because = tuple(dict.fromkeys(step.evidence[0] for step in found))[:5] or proof(case)
-        quote = f" The error: “{found[0].text.partition(': ')[2]}”." if found else ""
-        cause = Cause(f"{text.format(at=endpoint or 'etcd')}{quote}", confidence, because)
+        because = tuple(dict.fromkeys(step.evidence[0] for step in steps_of(case, why)))[:5] or proof(case)
+        cause = Cause(f"{text.format(at=endpoint or 'etcd')}{memory.quote(case, why)}", confidence, because)
         summary = f"{what[0].lower()}{what[1:]} {verb} answer the API server{on} ({CLASSES[why]}){since(case)}."
         return Explanation(summary, cause, tuple(self._findings(case, whys)), ADVICE[why])
 

@@ -19,7 +19,7 @@ from kubelog.message.vocabulary.status import NodeRegistered
 from kubelog.timeline.incident import Finding, Incident
 from kubelog.timeline.rules import Case, Cause, Explanation
 from kubelog.timeline.rules.api_server_words import HEARTBEAT_ADVICE, HEARTBEATS, heartbeat_class_of
-from kubelog.timeline.rules.endpoints import EXCUSING, EndpointRule, Excuse, names, quoted
+from kubelog.timeline.rules.endpoints import EXCUSING, EndpointRule, Excuse, names, steps_of
 from kubelog.timeline.rules.episodic import End, Note, Sign, proof
 from kubelog.timeline.words import listed, silence_finding, since
 
@@ -58,7 +58,7 @@ class NodeHeartbeatLost(EndpointRule):
         is_given_up = any(part in error for part in _GIVEN_UP) or (what == "lease" and not error)
         why = "given-up" if is_given_up else heartbeat_class_of(error)
         marks = {f"client {what}": 1, f"class {why}": 1, **({"n given up": 1} if is_given_up else {})}
-        text = f"{begun}: the tries are used up" if is_given_up else f"{begun}: {quoted(error)}"
+        text = f"{begun}: the tries are used up" if is_given_up else f"{begun}: {HEARTBEATS[why].short}"
         yield Sign("", {}, text, why, marks=marks)
 
     def ends_of(self, event: Event, memory: Any) -> Iterable[End]:
@@ -95,11 +95,8 @@ class NodeHeartbeatLost(EndpointRule):
         what = listed([text for name, text in subject.items() if name in kinds])
         verb = "cannot" if case.is_open else "could not"
         told = HEARTBEATS[why]
-        because = tuple(
-            step.evidence[0] for step in case.steps if step.evidence and heartbeat_class_of(step.text) == why and ": " in step.text
-        )[:5] or proof(case, ("LeaseUpdateFailed", "NodeStatusUpdateFailed"))
-        error = next((step.text.partition(": ")[2] for step in case.steps if because and because[0] in step.evidence), "")
-        quote = f" The error: “{error}”." if error and why != "given-up" else ""
+        because = tuple(dict.fromkeys(step.evidence[0] for step in steps_of(case, why)))[:5]
+        quote = "" if why == "given-up" else memory.quote(case, why)
         summary = f"The kubelet of {node or 'this node'} {verb} {what} ({told.short}){since(case)}."
         findings = (*self._not_ready(case), *silence_finding(case))
         return Explanation(summary, Cause(told.cause + quote, told.confidence, because), findings, HEARTBEAT_ADVICE[why])
