@@ -177,6 +177,11 @@ class _Machine:
             self.events.append(event)
         self._known(len(self.keys))
 
+    @property
+    def is_used(self) -> bool:
+        """Whether the rule knows anything of the node yet."""
+        return bool(self.keys or self.told or self.spanned) or self.floor() != self.rule.start()
+
     def floor(self) -> State:
         """What was known before the window."""
         if self.gone:
@@ -464,17 +469,18 @@ class Correlator:
                 "rule": machine.rule.kind,
                 "floor": msgspec.to_builtins(machine.floor()),
                 "entries": [(key, _event_data(event)) for key, event in zip(machine.keys, machine.events, strict=True)],
-                "heard": msgspec.to_builtins(machine.heard),
                 "told": [msgspec.to_builtins(incident) for incident in machine.told.values()],
                 "spanned": sorted(machine.spanned),
             }
             for node, of_node in self._machines.items()
             for machine in of_node
+            if machine.is_used
         ]
         incidents = [msgspec.to_builtins(incident) for incident in self._timeline]
+        nodes = [(node, msgspec.to_builtins(of_node[0].heard)) for node, of_node in self._machines.items()]
         return {
-            "format": STATE_FORMAT, "window_us": self.window_us, "keep_closed": self.keep_closed, "one_input": self.one_input,
-            "machines": machines, "incidents": incidents, "losses": msgspec.to_builtins(self._timeline.losses),
+            "format": STATE_FORMAT, "nodes": nodes, "window_us": self.window_us, "keep_closed": self.keep_closed,
+            "one_input": self.one_input, "machines": machines, "incidents": incidents, "losses": msgspec.to_builtins(self._timeline.losses),
             "alone": [msgspec.to_builtins(incident) for incident in self._relations.alone.values()], "gone": sorted(self._gone),
             "reading": self.reading,
         }  # fmt: skip
@@ -484,12 +490,15 @@ class Correlator:
         if not isinstance(data, dict) or data.get("format") != STATE_FORMAT:
             raise ValueError("another format")
         made = cls(window_s=data["window_us"] / 1e6, keep_closed=data["keep_closed"], one_input=data["one_input"])
+        for node, heard in data["nodes"]:
+            of_node = made._machines[node] = made._new(node)
+            for one in of_node:
+                one.heard = msgspec.convert(heard, Heard | None, strict=False)
         for saved in data["machines"]:
-            of_node = made._machines.setdefault(saved["node"], made._new(saved["node"]))
-            machine = next((one for one in of_node if one.rule.kind == saved["rule"]), None)
+            of_node = made._machines[saved["node"]]
+            machine = next((other for other in of_node if other.rule.kind == saved["rule"]), None)
             if machine is None:
                 raise ValueError(f"it was written with the rule {saved['rule']}, which is not installed")
-            machine.heard = msgspec.convert(saved["heard"], Heard | None, strict=False)
             machine.restore(_state(machine.rule, saved["floor"]), [(key, _event(one, classes)) for key, one in saved["entries"]])
             machine.told = {one.id: one for one in _incidents(saved["told"])}
             machine.spanned = set(saved["spanned"])
