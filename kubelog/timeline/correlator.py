@@ -480,7 +480,8 @@ class Correlator:
         nodes = [(node, msgspec.to_builtins(of_node[0].heard)) for node, of_node in self._machines.items()]
         return {
             "format": STATE_FORMAT, "nodes": nodes, "window_us": self.window_us, "keep_closed": self.keep_closed,
-            "one_input": self.one_input, "machines": machines, "incidents": incidents, "losses": msgspec.to_builtins(self._timeline.losses),
+            "one_input": self.one_input, "machines": machines, "incidents": incidents,
+            "losses": msgspec.to_builtins(self._timeline.losses),
             "alone": [msgspec.to_builtins(incident) for incident in self._relations.alone.values()], "gone": sorted(self._gone),
             "reading": self.reading,
         }  # fmt: skip

@@ -11,7 +11,9 @@ from kubelog.grammar import packages
 from kubelog.message import vocabulary
 from kubelog.timeline.rules import Rule
 from kubelog.timeline.rules.api_server_unreachable import ApiServerUnreachable
+from kubelog.timeline.rules.container_probe_restart_loop import ContainerProbeRestartLoop
 from kubelog.timeline.rules.control_plane_restart_loop import ControlPlaneRestartLoop
+from kubelog.timeline.rules.crash_loop import CrashLoop
 from kubelog.timeline.rules.etcd_unavailable import EtcdUnavailable
 from kubelog.timeline.rules.image_gc_failing import ImageGcFailing
 from kubelog.timeline.rules.kubelet_restart_loop import KubeletRestartLoop
@@ -19,6 +21,7 @@ from kubelog.timeline.rules.log_gap import LogGap
 from kubelog.timeline.rules.network_not_ready import NetworkNotReady
 from kubelog.timeline.rules.node_heartbeat_lost import NodeHeartbeatLost
 from kubelog.timeline.rules.node_pressure_eviction import NodePressureEviction
+from kubelog.timeline.rules.out_of_memory import OutOfMemory
 from kubelog.timeline.rules.pleg_unhealthy import PlegUnhealthy
 from kubelog.timeline.rules.protocol_mismatch import ProtocolMismatch
 from kubelog.timeline.rules.runtime_down import RuntimeDown
@@ -34,6 +37,9 @@ OWN: Final[tuple[type[Rule], ...]] = (
     RuntimeDown,
     PlegUnhealthy,
     NetworkNotReady,
+    OutOfMemory,
+    ContainerProbeRestartLoop,
+    CrashLoop,
     ImageGcFailing,
     NodePressureEviction,
     ProtocolMismatch,
