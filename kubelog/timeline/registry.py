@@ -10,12 +10,14 @@ from kubelog.errors import GrammarError
 from kubelog.grammar import packages
 from kubelog.message import vocabulary
 from kubelog.timeline.rules import Rule
+from kubelog.timeline.rules.admission_rejected import AdmissionRejected
 from kubelog.timeline.rules.api_server_unreachable import ApiServerUnreachable
 from kubelog.timeline.rules.container_probe_restart_loop import ContainerProbeRestartLoop
 from kubelog.timeline.rules.control_plane_restart_loop import ControlPlaneRestartLoop
 from kubelog.timeline.rules.crash_loop import CrashLoop
 from kubelog.timeline.rules.etcd_unavailable import EtcdUnavailable
 from kubelog.timeline.rules.image_gc_failing import ImageGcFailing
+from kubelog.timeline.rules.image_pull_failing import ImagePullFailing
 from kubelog.timeline.rules.kubelet_restart_loop import KubeletRestartLoop
 from kubelog.timeline.rules.log_gap import LogGap
 from kubelog.timeline.rules.network_not_ready import NetworkNotReady
@@ -25,6 +27,7 @@ from kubelog.timeline.rules.out_of_memory import OutOfMemory
 from kubelog.timeline.rules.pleg_unhealthy import PlegUnhealthy
 from kubelog.timeline.rules.protocol_mismatch import ProtocolMismatch
 from kubelog.timeline.rules.runtime_down import RuntimeDown
+from kubelog.timeline.rules.volume_stuck import VolumeStuck
 
 GROUP: Final = "kubelog.rules"
 # In the order of dependence: what causes stands before what follows from it.
@@ -40,7 +43,10 @@ OWN: Final[tuple[type[Rule], ...]] = (
     OutOfMemory,
     ContainerProbeRestartLoop,
     CrashLoop,
+    VolumeStuck,
+    ImagePullFailing,
     ImageGcFailing,
+    AdmissionRejected,
     NodePressureEviction,
     ProtocolMismatch,
     LogGap,

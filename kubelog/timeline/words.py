@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 
+from kubelog.klog.values import PodRef
 from kubelog.timeline.case import Case
 from kubelog.timeline.incident import Finding, Gap, Instant
 from kubelog.timeline.kubelet import Dropped, Kubelet
@@ -104,3 +107,22 @@ def since(case: Case) -> str:
     if case.resolution == "quiet":
         return f"{begun}over: nothing more was said of it after {at}"
     return f"{begun}{'mitigated' if case.state == 'mitigated' else 'over'} at {at}"
+
+
+# `web-5f7d9c6b8-x7k2p`: the hash of a ReplicaSet and a random end, of letters and digits that read alike in no language.
+_RANDOM = "bcdfghjklmnpqrstvwxz2456789"
+_REPLICA = re.compile(rf"-[{_RANDOM}]{{6,10}}-[{_RANDOM}]{{5}}\Z")
+_SET = re.compile(rf"-(?:[{_RANDOM}]{{5}}|\d{{1,4}})\Z")
+
+
+def owner(pod: PodRef) -> str:
+    """What made a pod, by its name: `shop/web` of `web-5f7d9c6b8-x7k2p`, of `web-x7k2p`, of `web-0`."""
+    name = _REPLICA.sub("", pod.name)
+    if name == pod.name:
+        name = _SET.sub("", pod.name)
+    return f"{pod.namespace}/{name}" if pod.namespace else name
+
+
+def owners(pods: Iterable[PodRef]) -> list[tuple[str, int]]:
+    """How many of the pods are whose, the most first."""
+    return sorted(Counter(owner(pod) for pod in pods).items(), key=lambda one: (-one[1], one[0]))

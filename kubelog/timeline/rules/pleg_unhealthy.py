@@ -23,7 +23,7 @@ from kubelog.timeline.words import lasting, plural, since
 _KEY: Final = "pleg"
 _ACTIVE: Final = "pleg was last seen active"
 # Up to 1.12 a kubelet that has not listed them yet takes the longest time there is.
-_NEVER_S: Final = 1e9
+_NEVER_S, _NEVER = 1e9, "2562047h"
 _SLOW: Final = ("eadline", "imeout", "timed out")
 
 
@@ -56,7 +56,7 @@ class PlegUnhealthy(EpisodicRule):
                 critical,
                 longest,
             )
-        elif isinstance(event, RuntimeDownReported) and _ACTIVE in (event.error or ""):
+        elif isinstance(event, RuntimeDownReported) and _ACTIVE in (event.error or "") and _NEVER not in (event.error or ""):
             text = "The runtime is down, and PLEG is not healthy"
             yield Sign(_KEY, {}, text, "down", critical=True, marks={"down": 1})
 
