@@ -11,7 +11,9 @@ from kubelog.grammar import packages
 from kubelog.message import vocabulary
 from kubelog.timeline.rules import Rule
 from kubelog.timeline.rules.admission_rejected import AdmissionRejected
+from kubelog.timeline.rules.anonymous_access_denied import AnonymousAccessDenied
 from kubelog.timeline.rules.api_server_unreachable import ApiServerUnreachable
+from kubelog.timeline.rules.certificate_expired import CertificateExpired
 from kubelog.timeline.rules.container_probe_restart_loop import ContainerProbeRestartLoop
 from kubelog.timeline.rules.control_plane_restart_loop import ControlPlaneRestartLoop
 from kubelog.timeline.rules.crash_loop import CrashLoop
@@ -32,11 +34,13 @@ from kubelog.timeline.rules.volume_stuck import VolumeStuck
 GROUP: Final = "kubelog.rules"
 # In the order of dependence: what causes stands before what follows from it.
 OWN: Final[tuple[type[Rule], ...]] = (
+    CertificateExpired,
     EtcdUnavailable,
     KubeletRestartLoop,
     ControlPlaneRestartLoop,
     ApiServerUnreachable,
     NodeHeartbeatLost,
+    AnonymousAccessDenied,
     RuntimeDown,
     PlegUnhealthy,
     NetworkNotReady,

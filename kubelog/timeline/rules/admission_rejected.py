@@ -1,7 +1,7 @@
 """AdmissionRejected: pods that were scheduled to the node are turned away by its kubelet, for another reason than pressure.
 
-One case a node and reason. A pod that is turned away fails at once and stays so; its controller makes another one, which may
-be turned away again. It is over when nothing more is said of it for 10 min. What is rejected for the node's conditions (DiskPressure
+One case a node and reason. A pod that is turned away fails at once and stays so; its controller makes another one, which
+may be turned away again. It is over when nothing more is said of it for 10 min. What the node's conditions reject (DiskPressure
 and its like) is NodePressureEviction.
 """
 
