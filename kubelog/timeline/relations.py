@@ -175,7 +175,6 @@ class Relations:
 
     def _relate(self) -> set[str]:
         """Work out anew what belongs together; the ids of all that this changes."""
-        self._settle()
         active = {id_: one for id_, one in self.alone.items() if id_ not in self._settled}
         before = self._groups
         self._groups = {group.id: group for group in grouped([one for one in active.values() if one.kind in MERGED])}
@@ -199,12 +198,20 @@ class Relations:
         self._effects = {}
         for id_, cause in told.items():
             self._effects.setdefault(cause, []).append(id_)
+        self._settle()
         return changed
 
     def _settle(self) -> None:
-        for id_, shape in self._shapes.items():
-            if id_ not in self._settled and shape.closed_us + _SETTLED < self._latest.get(shape.node, 0):
-                self._settled.add(id_)
+        """What is over for long, with its whole family, keeps what it belongs to."""
+        for id_ in [id_ for id_ in self.alone if id_ not in self._settled and self._is_over(id_)]:
+            if id_ not in self._settled:
+                family = self._family(id_)
+                if all(self._is_over(one) for one in family):
+                    self._settled |= family
+
+    def _is_over(self, id_: str) -> bool:
+        shape = self._shapes.get(id_)
+        return shape is not None and shape.closed_us + _SETTLED < self._latest.get(shape.node, 0)
 
     def _causes(self, active: Mapping[str, Incident]) -> dict[str, str]:
         """What follows → its cause, of single nodes."""
