@@ -506,7 +506,9 @@ class Correlator:
         losses = msgspec.convert(data["losses"], dict[str, tuple[Gap, ...]], strict=False)
         told = _incidents(data["incidents"])
         made._timeline.restore(told, losses)
-        made._relations.restore(_incidents(data["alone"]), told)
+        machines = (machine for of_node in made._machines.values() for machine in of_node)
+        none = [one for machine in machines for one in machine.told.values() if not one.episodes and one.gaps]
+        made._relations.restore(_incidents(data["alone"]), [*told, *none])
         made._gone = set(data["gone"])
         made.reading = data["reading"]
         return made

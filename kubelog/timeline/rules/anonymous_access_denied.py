@@ -70,7 +70,7 @@ class AnonymousAccessDenied(EpisodicRule):
             yield Sign(
                 "unauthorized",
                 {"user": "this client"},
-                "The API server does not accept this client's credentials (401)",
+                "The API server does not accept this client's credentials",
                 "",
                 (),
                 own,

@@ -38,7 +38,7 @@ from kubelog.timeline.incident import Evidence, Finding
 from kubelog.timeline.rules import Case, Cause, Explanation
 from kubelog.timeline.rules.api_server_words import ADVICE, CAUSES, CLASSES, CLIENTS, class_of
 from kubelog.timeline.rules.endpoints import EXCUSING, EndpointRule, Excuse, names, steps_of
-from kubelog.timeline.rules.episodic import End, Note, Sign, lasted_us, proof
+from kubelog.timeline.rules.episodic import End, Note, Sign, proof
 from kubelog.timeline.words import listed, silence_finding, since
 
 # What a request is for: the resource in its path.
@@ -61,6 +61,7 @@ _RARE: Final[Mapping[type[Event], str]] = {
 _HEARTBEAT: Final = frozenset({"the lease", "the node's status"})
 # A blip: connections that break, as when one of several API servers is restarted, are made again.
 _BLIP_US: Final = 15_000_000
+_BURST_US: Final = 5_000_000  # so long several refused requests are more than one moment
 # Where API servers serve: a kubelet serves too, at 10250.
 _PORTS: Final = (":6443", ":443", ":8443", ":6444")
 _MINUTE_US: Final = 60_000_000
@@ -127,7 +128,7 @@ class ApiServerUnreachable(EndpointRule):
         hard = case.marks.get("n hard", 0)
         if case.marks.get("longest", 0) >= _BLIP_US:
             return hard > 0 or case.marks["longest"] >= _MINUTE_US
-        return hard >= 4 and (case.is_open or lasted_us(case) >= _MINUTE_US)
+        return (hard >= 4 and case.marks.get("longest", 0) >= _BURST_US) or hard >= 8
 
     def explain(self, case: Case, memory: Any, node: str | None) -> Explanation:
         endpoint = case.subject.get("endpoint")

@@ -25,6 +25,7 @@ from kubelog.message.vocabulary.sync import PodConfigReceived
 from kubelog.timeline.incident import Finding
 from kubelog.timeline.rules import Case, Cause, Drafts, Explanation, State, instant
 from kubelog.timeline.rules.control_plane_memory import named, outcome_of
+from kubelog.timeline.rules.control_plane_words import failed
 from kubelog.timeline.rules.episodic import EpisodicRule, Sign, proof
 from kubelog.timeline.words import plural, since, when
 
@@ -86,7 +87,7 @@ class ContainerProbeRestartLoop(EpisodicRule):
             if found is not None and event.pod is not None:
                 key, subject = found
                 why = _outcome(event.output)
-                text = f"{event.probe} probe fails: {_WORDS.get(why, f'HTTP status {why}')}"
+                text = failed(event.probe or "", outcome_of(event.output))
                 yield Sign(
                     key, subject, text, f"{event.probe} {why}", (event.pod,), marks={f"why {why}": 1, f"probe {event.probe}": 1}
                 )
@@ -185,12 +186,6 @@ class ContainerProbeRestartLoop(EpisodicRule):
                     case = case.said(event, "The pod is deleted", "end")
                     state = state.put(case.close("resolved", "recovered", instant(event.seen)))
         return state
-
-
-_WORDS: Final = {
-    "refused": "connection refused", "timeout": "no answer in time", "tls": "TLS", "5xx": "HTTP status of the server's error",
-    "other": "the answer is none of a healthy container", "unknown": "no reason is given",
-}  # fmt: skip
 
 
 def _outcome(output: str | None) -> str:

@@ -33,7 +33,7 @@ from kubelog.message.vocabulary.requests import ApiResponseFailed, WatchCacheFai
 from kubelog.timeline.incident import Finding
 from kubelog.timeline.rules import Case, Cause, Explanation
 from kubelog.timeline.rules.endpoints import EXCUSING, EndpointRule, Excuse, steps_of
-from kubelog.timeline.rules.episodic import End, Note, Sign, lasted_us, proof
+from kubelog.timeline.rules.episodic import End, Note, Sign, proof
 from kubelog.timeline.rules.etcd_words import ADVICE, CAUSES, CLASSES, class_of
 from kubelog.timeline.words import listed, silence_finding, since
 
@@ -51,6 +51,7 @@ _ETCD: Final = (b"etcdserver: ", b":2379", b"grpc: the connection is unavailable
 _OF_ETCD: Final = re.compile(r"etcdserver: |:2379\b|the connection is unavailable|storage (?:factory|backend)")
 _AT: Final = re.compile(r"\bdial tcp (?:\S{1,200}->)?(\S{1,250}:2379)\b")
 _START_US: Final = 60_000_000
+_BURST_US: Final = 3_000_000
 _LEAST_US: Final = 10_000_000
 _MINUTE_US: Final = 60_000_000
 # What is checked beside etcd: where only these fail, etcd answered.
@@ -138,7 +139,7 @@ class EtcdUnavailable(EndpointRule):
             return True
         if longest >= _LEAST_US:
             return hard >= 2
-        return hard >= 5 and (case.is_open or lasted_us(case) >= _MINUTE_US)
+        return hard >= 5 and longest >= _BURST_US
 
     def explain(self, case: Case, memory: Any, node: str | None) -> Explanation:
         endpoint = case.subject.get("endpoint")
