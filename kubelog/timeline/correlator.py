@@ -111,8 +111,9 @@ class _Machine:
             self.fresh += 1
             if self.fresh >= _MANY:
                 self._known(len(keys))
-        if self.heard is not None and len(keys) > self.gone:
-            if keys[self.gone] < self.heard.us - self.window_us or len(keys) - self.gone > MAX_WINDOW:
+        # Many are let go at once.
+        if self.heard is not None and len(keys) > self.gone + _GROWING:
+            if keys[self.gone + _GROWING] < self.heard.us - self.window_us or len(keys) - self.gone > MAX_WINDOW:
                 self._trim()
 
     def _guessed(self, time_us: int | None) -> Heard | None:
