@@ -121,21 +121,21 @@ class ApiServerUnreachable(EndpointRule):
         else:
             yield from super().notes_of(event, memory)
 
-    def matters(self, case: Case) -> bool:
-        clients = set(names(case, "client"))
-        if len(clients) < 2 or clients <= _HEARTBEAT or self.is_excused(case):
+    def is_enough(self, marks: Mapping[str, int]) -> bool:
+        clients = set(names(marks, "client"))
+        if len(clients) < 2 or clients <= _HEARTBEAT:
             return False
-        hard = case.marks.get("n hard", 0)
-        if case.marks.get("longest", 0) >= _BLIP_US:
-            return hard > 0 or case.marks["longest"] >= _MINUTE_US
-        return (hard >= 4 and case.marks.get("longest", 0) >= _BURST_US) or hard >= 8
+        hard, longest = marks.get("n hard", 0), marks.get("longest", 0)
+        if longest >= _BLIP_US:
+            return hard > 0 or longest >= _MINUTE_US
+        return (hard >= 4 and longest >= _BURST_US) or hard >= 8
 
     def explain(self, case: Case, memory: Any, node: str | None) -> Explanation:
         endpoint = case.subject.get("endpoint")
         at = f"the API server at {endpoint}" if endpoint else "the API server"
         whys = [one for one in CLASSES if f"class {one}" in case.marks]
         why = whys[0] if whys else "other"
-        clients = sorted(names(case, "client"), key=lambda one: one in _HEARTBEAT)
+        clients = sorted(names(case.marks, "client"), key=lambda one: one in _HEARTBEAT)
         shown = clients[:4] + ([f"{len(clients) - 4} more"] if len(clients) > 4 else [])
         verb = "do" if case.is_open else "did"
         words = f"On {node or 'this node'} requests for {listed(shown)} {verb} not get through to {at} ({CLASSES[why]})"
@@ -145,7 +145,7 @@ class ApiServerUnreachable(EndpointRule):
         return Explanation(f"{words}{since(case)}.", cause, tuple(self._findings(case, whys)), _advice(why, endpoint))
 
     def _findings(self, case: Case, whys: list[str]) -> Iterable[Finding]:
-        if case.severity == "critical" and _HEARTBEAT & set(names(case, "client")):
+        if case.severity == "critical" and _HEARTBEAT & set(names(case.marks, "client")):
             yield Finding(
                 "no-heartbeat",
                 "No heartbeat of the node got through for 40 s or more: the control plane may have marked it NotReady, and evicts "

@@ -153,6 +153,7 @@ class EndpointRule(EpisodicRule):
         excuse: Excuse = state.memory
         if us is not None and excuse.from_us <= us <= excuse.until_us:
             marks = merged(marks, excuse.marks)
+        marks = self._judged(marks, us)
         case = case.goes_on(event, sign.text, sign.about, sign.pods, critical=critical)
         error = getattr(event, "error", None)
         if isinstance(error, str) and error:
@@ -169,7 +170,7 @@ class EndpointRule(EpisodicRule):
             if draft is None or any(name.startswith("class ") and name not in draft.marks for name in sign.marks):
                 return False  # nor is the first of a class gathered: its error is remembered
             us = event.seen.time_us
-            marks = self._marked(draft.marks, sign, us, draft.last_us, False)
+            marks = self._judged(self._marked(draft.marks, sign, us, draft.last_us, False), us)
             drafts.go_on(draft, event, sign.text, sign.about, sign.pods, sign.critical or self.hurts(marks, us))
             draft.marks = marks
             return True
@@ -214,13 +215,29 @@ class EndpointRule(EpisodicRule):
 
     # Judgement
 
+    def is_enough(self, marks: Mapping[str, int]) -> bool:
+        """Whether the signs so far make it an incident, where nothing excuses them."""
+        raise NotImplementedError
+
+    def matters(self, case: Case) -> bool:
+        return "told" in case.marks
+
+    def _judged(self, marks: dict[str, int], us: int | None) -> dict[str, int]:
+        """What was an incident once stays one: what comes to excuse it later is too late."""
+        if "told" in marks or not self.is_enough(marks):
+            return marks
+        excused = us is not None and "until" in marks and us <= marks["until"]
+        if excused and marks.get("since", us or 0) >= marks["from"] - _BEFORE_US:
+            return marks
+        return {**marks, "told": 1}
+
     def hurts(self, marks: Mapping[str, int], us: int | None) -> bool:
         """Whether the run that goes on is long enough to hurt."""
         return us is not None and "run" in marks and us - marks["run"] >= self.hurts_us
 
     def is_excused(self, case: Case) -> bool:
         """Whether it began with a start or a change, and took no longer than that may take."""
-        if case.opened is None or case.last is None or "until" not in case.marks:
+        if case.opened is None or case.last is None or "until" not in case.marks or "told" in case.marks:
             return False
         return case.opened.us >= case.marks["from"] - _BEFORE_US and case.last.us <= case.marks["until"]
 
@@ -264,9 +281,9 @@ def _name(case: Case) -> str:
     return f"{case.key} {case.number}"
 
 
-def names(case: Case, begin: str) -> list[str]:
+def names(marks: Mapping[str, int], begin: str) -> list[str]:
     """What stands behind `begin ` among the marks of a case, in the order in which it came."""
-    return [name.removeprefix(f"{begin} ") for name in case.marks if name.startswith(f"{begin} ")]
+    return [name.removeprefix(f"{begin} ") for name in marks if name.startswith(f"{begin} ")]
 
 
 def quoted(error: str) -> str:

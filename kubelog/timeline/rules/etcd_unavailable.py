@@ -10,7 +10,7 @@ that says nothing. Else it is over when nothing is said of it for 10 min; connec
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Final
 
 from kubelog.message.vocabulary.api import AuthenticationFailed, HealthCheckFailed
@@ -130,16 +130,13 @@ class EtcdUnavailable(EndpointRule):
             yield from super().notes_of(event, memory)
 
     def matters(self, case: Case) -> bool:
-        if "fatal" in case.marks:
-            return True
-        hard, leader, longest = (case.marks.get(name, 0) for name in ("n hard", "n leader", "longest"))
-        if self.is_excused(case):
-            return False
+        return "fatal" in case.marks or super().matters(case)
+
+    def is_enough(self, marks: Mapping[str, int]) -> bool:
+        hard, leader, longest = (marks.get(name, 0) for name in ("n hard", "n leader", "longest"))
         if leader >= 3 and longest >= _MINUTE_US:
             return True
-        if longest >= _LEAST_US:
-            return hard >= 2
-        return hard >= 5 and longest >= _BURST_US
+        return hard >= 2 if longest >= _LEAST_US else hard >= 5 and longest >= _BURST_US
 
     def explain(self, case: Case, memory: Any, node: str | None) -> Explanation:
         endpoint = case.subject.get("endpoint")

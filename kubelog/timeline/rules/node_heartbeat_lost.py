@@ -9,7 +9,7 @@ It ends when the node is registered or ready again, else after 10 min without a 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Final
 
 from kubelog.message.vocabulary.api import LeaseUpdateFailed, NodeNotFound, NodeStatusUpdateFailed
@@ -73,10 +73,8 @@ class NodeHeartbeatLost(EndpointRule):
         else:
             yield from super().notes_of(event, memory)
 
-    def matters(self, case: Case) -> bool:
-        if self.is_excused(case):
-            return False
-        signs, given_up, longest = (case.marks.get(name, 0) for name in ("signs", "n given up", "longest"))
+    def is_enough(self, marks: Mapping[str, int]) -> bool:
+        signs, given_up, longest = (marks.get(name, 0) for name in ("signs", "n given up", "longest"))
         return (signs >= 3 and longest >= _LEAST_US) or (given_up > 0 and longest >= _GIVEN_UP_US) or given_up > 2
 
     def is_spanned(self, found: Incident, by: Incident) -> bool:
@@ -90,7 +88,7 @@ class NodeHeartbeatLost(EndpointRule):
     def explain(self, case: Case, memory: Any, node: str | None) -> Explanation:
         whys = [one for one in HEARTBEATS if f"class {one}" in case.marks]
         why = whys[0] if whys else "other"
-        kinds = set(names(case, "client"))
+        kinds = set(names(case.marks, "client"))
         subject = {"lease": "renew its lease", "status": "update its status"}
         what = listed([text for name, text in subject.items() if name in kinds])
         verb = "cannot" if case.is_open else "could not"
