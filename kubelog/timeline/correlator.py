@@ -259,8 +259,8 @@ class _Machine:
         """The floor without what is over for good; what else is quiet may still turn out not to be."""
         settled = self.rule.retire(self.rule.settle(floor, heard, before_us), before_us)
         over = {(case.key, case.number) for case, _ in settled.past}
-        cases = tuple(case for case in floor.cases if (case.key, case.number) not in over)
-        return msgspec.structs.replace(settled, cases=cases)
+        kept = {name: case for name, case in floor.kept.items() if (case.key, case.number) not in over}
+        return msgspec.structs.replace(settled, kept=kept)
 
     def forget(self, others: Iterable[_Machine] = ()) -> list[Incident]:
         """The incidents that are over for good: so that memory is bounded by what is open.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import msgspec
 
@@ -16,34 +16,52 @@ from kubelog.timeline.incident import MAX_STEPS, Affected, Cause, Finding, Gap, 
 __all__ = ["Case", "Cause", "Drafts", "Event", "Explanation", "Finding", "Instant", "Rule", "State", "instant"]
 
 
+_MOST_KEYS: Final = 2048
+_FEW: Final = 8
+
+
 class State(msgspec.Struct, frozen=True, gc=False):
     """All that a rule knows of one node: the open and lately closed cases, how many there were, and the rule's own memory."""
 
-    cases: tuple[Case, ...] = ()
-    numbers: dict[str, int] = {}
+    kept: dict[str, Case] = {}  # by number and key, in the order in which they were last touched
+    numbers: dict[str, int] = {}  # by key, how many there were
     memory: Any = None
     past: tuple[tuple[Case, Any], ...] = ()  # cases that nothing can open again, with the memory that they end with
+    oldest_us: int = 1 << 62  # no case had its last sign, or ended, before
+    first: int = 0  # the number before the first of a key that is not known (any more)
+
+    @property
+    def cases(self) -> tuple[Case, ...]:
+        return tuple(self.kept.values())
 
     def latest(self, key: str) -> Case | None:
         """The last case of a key that is still kept."""
-        if len(self.cases) == 1:
-            case = self.cases[0]
-            return case if case.key == key else None
-        found: Case | None = None
-        for case in self.cases:
-            if case.key == key and (found is None or case.number > found.number):
-                found = case
+        number = self.numbers.get(key)
+        if number is None or not self.kept:
+            return None
+        found = self.kept.get(f"{number} {key}")
+        if found is None and number > self.first + 1:
+            found = self.kept.get(f"{number - 1} {key}")
         return found
 
     def put(self, case: Case) -> State:
         """With this case in the place of its former self."""
-        cases = tuple([one for one in self.cases if one.number != case.number or one.key != case.key])
-        return State((*cases, case) if cases else (case,), self.numbers, self.memory, self.past)
+        name, time = f"{case.number} {case.key}", case.last if case.state == "open" else case.closed
+        kept = self.kept.copy()
+        kept.pop(name, None)
+        kept[name] = case
+        oldest_us = self.oldest_us if time is None or time.us > self.oldest_us else time.us
+        return State(kept, self.numbers, self.memory, self.past, oldest_us, self.first)
 
     def begin(self, key: str, subject: dict[str, str]) -> tuple[State, Case]:
         """A new case of a key."""
-        number = self.numbers.get(key, 0) + 1
-        return msgspec.structs.replace(self, numbers={**self.numbers, key: number}), Case(key, number, subject)
+        number = self.numbers.get(key, self.first) + 1
+        numbers, first = {**self.numbers, key: number}, self.first
+        if len(numbers) > _MOST_KEYS:
+            # Which keys there were is forgotten; no number comes again.
+            first = max(numbers.values())
+            numbers = {case.key: self.numbers[case.key] for case in self.kept.values() if case.key in self.numbers} | {key: number}
+        return msgspec.structs.replace(self, numbers=numbers, first=first), Case(key, number, subject)
 
     def without(self, gone: set[tuple[str, int]]) -> State:
         """Without past cases of these keys and numbers."""
@@ -55,23 +73,41 @@ class Drafts:
 
     def __init__(self, rule: Rule, state: State, heard: Heard | None) -> None:
         self.base = state
-        # In the order in which they were last touched.
-        self.open = {case.key: Draft(case) for case in state.cases if case.state == "open"}
+        # Of the cases that were asked for, in the order in which they were last touched.
+        self.open: dict[str, Draft] = {}
         self.touched: set[str] = set()
         self.has_past = heard is not None and bool(heard.past)
-        self.until = 1 << 62
         run_us = -(1 << 62) if heard is None else heard.run_us
-        for case in state.cases:
+        self.until = 1 << 62
+        if len(state.kept) > _FEW:
+            self.until = state.oldest_us + min(rule.quiet_us, rule.reopen_us)
+            return
+        for case in state.kept.values():
             if case.state == "open":
                 if case.last is not None:
                     self.until = min(self.until, max(case.last.us, run_us) + rule.quiet_us)
             elif case.closed is not None:
                 self.until = min(self.until, case.closed.us + rule.reopen_us)
 
+    def of(self, key: str) -> Draft | None:
+        """The open case of a key."""
+        draft = self.open.get(key)
+        if draft is None:
+            case = self.base.latest(key)
+            if case is None or case.state != "open" or len(case.steps) >= MAX_STEPS // 2:
+                return None
+            draft = self.open[key] = Draft(case)
+        return draft
+
+    def all(self) -> list[Draft]:
+        """All open cases."""
+        found = [self.of(case.key) for case in self.base.kept.values() if case.state == "open"]
+        return [draft for draft in found if draft is not None]
+
     def spoken_of(self) -> Draft | None:
         """The open case that had the last sign."""
         found = None
-        for draft in self.open.values():
+        for draft in self.all():
             if found is None or (draft.last_us is not None and (found.last_us is None or draft.last_us > found.last_us)):
                 found = draft
         return found
@@ -93,9 +129,14 @@ class Drafts:
         """The State that it has become. The drafts are done with."""
         if not self.touched:
             return self.base
-        cases = [case for case in self.base.cases if case.state != "open" or case.key not in self.touched]
-        cases += [draft.case() for key, draft in self.open.items() if key in self.touched]
-        return State(tuple(cases), self.base.numbers, self.base.memory, self.base.past)
+        kept, oldest_us = self.base.kept.copy(), self.base.oldest_us
+        for key, draft in self.open.items():
+            if key in self.touched:
+                case = draft.case()
+                name = f"{case.number} {case.key}"
+                kept.pop(name, None)
+                kept[name] = case
+        return State(kept, self.base.numbers, self.base.memory, self.base.past, oldest_us, self.base.first)
 
 
 class Explanation(msgspec.Struct, frozen=True, gc=False):
@@ -166,8 +207,7 @@ class Rule:
 
     def drafts(self, state: State, heard: Heard | None, us: int) -> Drafts | None:
         """Drafts of the open cases, if signs can be gathered from that time on."""
-        keys = [case.key for case in state.cases if case.state == "open" and len(case.steps) < MAX_STEPS // 2]
-        if not keys or len(set(keys)) < sum(case.state == "open" for case in state.cases):
+        if not state.kept:
             return None
         # A record that lies before the run leaves the gap before it to be found.
         return None if heard is not None and heard.past and us < heard.run_us else Drafts(self, state, heard)
@@ -186,7 +226,7 @@ class Rule:
 
     def settle(self, state: State, heard: Heard | None, until_us: int | None = None) -> State:
         """Close what has been quiet until `until_us`, and keep the gap before that."""
-        if heard is None or not state.cases:
+        if heard is None or not state.kept:
             return state
         now = heard.us if until_us is None or until_us > heard.us else until_us
         for case in state.cases:
@@ -201,15 +241,19 @@ class Rule:
 
     def passed(self, state: State, heard: Heard | None, us: int) -> State:
         """What is known when that time has come: what was quiet until then is settled, what is over for good retired."""
-        for case in state.cases:
+        if not state.kept:
+            return state
+        if (heard is None or not heard.past) and us - state.oldest_us < min(self.quiet_us, self.reopen_us):
+            return state
+        for case in state.kept.values():
             if case.state != "open":
                 if case.closed is not None and case.closed.us + self.reopen_us < us:
                     break
             elif case.last is not None and heard is not None and (heard.past or us - case.last.us >= self.quiet_us):
                 break
         else:
-            return state
-        return self.retire(self.settle(state, heard, us), us)
+            return _aged(state)
+        return _aged(self.retire(self.settle(state, heard, us), us))
 
     def is_quiet(self, last: Instant, heard: Heard, now: int) -> bool:
         """Whether nothing was said for `quiet_us`. Time counts only where the log has lines, or where it goes on a third time."""
@@ -219,14 +263,12 @@ class Rule:
 
     def retire(self, state: State, before_us: int) -> State:
         """Put by what was closed so long ago that nothing can open it again."""
-        for case in state.cases:
-            if self.is_past(case, before_us):
-                break
-        else:
+        over = [name for name, case in state.kept.items() if self.is_past(case, before_us)]
+        if not over:
             return state
-        past = tuple((case, state.memory) for case in state.cases if self.is_past(case, before_us))
-        cases = tuple(case for case in state.cases if not self.is_past(case, before_us))
-        return msgspec.structs.replace(state, cases=cases, past=(*state.past, *past))
+        kept = state.kept.copy()
+        past = tuple((kept.pop(name), state.memory) for name in over)
+        return msgspec.structs.replace(state, kept=kept, past=(*state.past, *past))
 
     def is_past(self, case: Case, before_us: int) -> bool:
         return case.state != "open" and case.closed is not None and case.closed.us + self.reopen_us < before_us
@@ -284,3 +326,12 @@ class Rule:
         """What the log lacks of a case."""
         text = "no line of this node while the incident was open"
         return tuple(Gap(start, end, node, "silence", text) for start, end in case.holes)
+
+
+def _aged(state: State) -> State:
+    """With the oldest time that there is now."""
+    if len(state.kept) <= _FEW:
+        return state
+    times = (case.last if case.state == "open" else case.closed for case in state.kept.values())
+    oldest_us = min((time.us for time in times if time is not None), default=1 << 62)
+    return state if oldest_us == state.oldest_us else msgspec.structs.replace(state, oldest_us=oldest_us)

@@ -107,8 +107,10 @@ class ContainerProbeRestartLoop(EpisodicRule):
 
     def gather(self, drafts: Drafts, event: Event) -> bool:
         # What may begin a run anew is no matter of a draft.
-        if any("kills" not in draft.marks for draft in drafts.open.values()):
-            return False
+        for sign in self.signs_of(event, None):
+            draft = drafts.of(sign.key)
+            if draft is None or "kills" not in draft.marks:
+                return False
         return super().gather(drafts, event)
 
     def matters(self, case: Case) -> bool:

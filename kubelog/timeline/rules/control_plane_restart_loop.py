@@ -129,7 +129,10 @@ class ControlPlaneRestartLoop(Rule):
         case = _source(drafts.base, event)
         if case is None:
             return False
-        drafts.open[case.key].say(event, _FOLLOWS[type(event)], "")
+        draft = drafts.of(case.key)
+        if draft is None:
+            return False
+        draft.say(event, _FOLLOWS[type(event)], "")
         drafts.touched.add(case.key)
         return True
 

@@ -164,7 +164,9 @@ class EndpointRule(EpisodicRule):
 
     def gather(self, drafts: Drafts, event: Event) -> bool:
         for sign in self.signs_of(event, None):
-            draft = next((one for one in drafts.open.values() if one.base.subject == sign.subject), None)
+            draft = drafts.of(sign.key)
+            if draft is None or draft.base.subject != sign.subject:
+                draft = next((one for one in drafts.all() if one.base.subject == sign.subject), None)
             if draft is None:
                 draft = drafts.spoken_of() if not sign.subject else None
             if draft is None or any(name.startswith("class ") and name not in draft.marks for name in sign.marks):
@@ -179,6 +181,9 @@ class EndpointRule(EpisodicRule):
     def _case_of(self, state: State, key: str, now: Instant | None) -> Case | None:
         """The case that a sign of an endpoint belongs to; "" is one that names none."""
         found = None
+        same = state.latest(key) if key else None
+        if same is not None and same.is_open and same.subject.get("endpoint") == key:
+            return same
         for case in state.cases:
             named = case.subject.get("endpoint", "")
             if (case.is_open and "" in (named, key)) or named == key:

@@ -95,7 +95,7 @@ class EpisodicRule(Rule):
         return state
 
     def gather(self, drafts: Drafts, event: Event) -> bool:
-        found = [(drafts.open.get(sign.key), sign) for sign in self.signs_of(event, None)]
+        found = [(drafts.of(sign.key), sign) for sign in self.signs_of(event, None)]
         if not found or any(draft is None for draft, _ in found):
             return False
         for draft, sign in found:
@@ -132,8 +132,13 @@ def lasted_us(case: Case) -> int:
 
 
 def _open(state: State, key: str | None) -> Iterator[Case]:
+    if key is not None:
+        case = state.latest(key)
+        if case is not None and case.is_open:
+            yield case
+        return
     for case in state.cases:
-        if case.is_open and (key is None or case.key == key):
+        if case.is_open:
             yield case
 
 

@@ -117,7 +117,7 @@ class NodePressureEviction(Rule):
         elif isinstance(event, EvictionPodsCleaned | EvictionCleanupTimedOut):
             hit = event.pods or ()
         condition, text, about, critical = _sign(type(event), what)
-        draft = drafts.spoken_of() if condition is None else drafts.open.get(condition)
+        draft = drafts.spoken_of() if condition is None else drafts.of(condition)
         # A table's case gives way to the log; one that names no resource is named by this one.
         if draft is None or "table" in draft.marks or (resource and not draft.base.subject.get("resource")):
             return False
