@@ -27,7 +27,8 @@ class State(msgspec.Struct, frozen=True, gc=False):
     numbers: dict[str, int] = {}  # by key, how many there were
     memory: Any = None
     past: tuple[tuple[Case, Any], ...] = ()  # cases that nothing can open again, with the memory that they end with
-    oldest_us: int = 1 << 62  # no case had its last sign, or ended, before
+    due_us: int = 1 << 62  # before that, nothing that is kept becomes quiet or past
+    least_us: int = 0  # nor does a case sooner than so long after its last sign or end
     first: int = 0  # the number before the first of a key that is not known (any more)
 
     @property
@@ -50,8 +51,14 @@ class State(msgspec.Struct, frozen=True, gc=False):
         kept = self.kept.copy()
         kept.pop(name, None)
         kept[name] = case
-        oldest_us = self.oldest_us if time is None or time.us > self.oldest_us else time.us
-        return State(kept, self.numbers, self.memory, self.past, oldest_us, self.first)
+        due_us = self.due_us if time is None else min(self.due_us, time.us + self.least_us)
+        return State(kept, self.numbers, self.memory, self.past, due_us, self.least_us, self.first)
+
+    def of_pod(self, pod: PodRef) -> list[Case]:
+        """The cases whose subject is a pod of this name and namespace, or a container of it."""
+        found = list(self.kept.values()) if len(self.kept) <= _FEW else _by_pod(self.kept).get(pod.name, [])
+        named = pod.name, pod.namespace or ""
+        return [one for one in found if (one.subject.get("pod"), one.subject.get("namespace")) == named]
 
     def begin(self, key: str, subject: dict[str, str]) -> tuple[State, Case]:
         """A new case of a key."""
@@ -80,7 +87,7 @@ class Drafts:
         run_us = -(1 << 62) if heard is None else heard.run_us
         self.until = 1 << 62
         if len(state.kept) > _FEW:
-            self.until = state.oldest_us + min(rule.quiet_us, rule.reopen_us)
+            self.until = state.due_us
             return
         for case in state.kept.values():
             if case.state == "open":
@@ -129,14 +136,14 @@ class Drafts:
         """The State that it has become. The drafts are done with."""
         if not self.touched:
             return self.base
-        kept, oldest_us = self.base.kept.copy(), self.base.oldest_us
+        base, kept = self.base, self.base.kept.copy()
         for key, draft in self.open.items():
             if key in self.touched:
                 case = draft.case()
                 name = f"{case.number} {case.key}"
                 kept.pop(name, None)
                 kept[name] = case
-        return State(kept, self.base.numbers, self.base.memory, self.base.past, oldest_us, self.base.first)
+        return State(kept, base.numbers, base.memory, base.past, base.due_us, base.least_us, base.first)
 
 
 class Explanation(msgspec.Struct, frozen=True, gc=False):
@@ -181,7 +188,7 @@ class Rule:
             cls.kinds = frozenset(one if isinstance(one, str) else one.__name__ for one in head)
 
     def start(self) -> State:
-        return State(memory=self.memory())
+        return State(memory=self.memory(), least_us=min(self.quiet_us, self.reopen_us))
 
     def apply(self, state: State, event: Event, node: str | None) -> State:
         """What is known after one more event."""
@@ -243,7 +250,7 @@ class Rule:
         """What is known when that time has come: what was quiet until then is settled, what is over for good retired."""
         if not state.kept:
             return state
-        if (heard is None or not heard.past) and us - state.oldest_us < min(self.quiet_us, self.reopen_us):
+        if us < state.due_us and (heard is None or not heard.past):
             return state
         for case in state.kept.values():
             if case.state != "open":
@@ -252,8 +259,17 @@ class Rule:
             elif case.last is not None and heard is not None and (heard.past or us - case.last.us >= self.quiet_us):
                 break
         else:
-            return _aged(state)
-        return _aged(self.retire(self.settle(state, heard, us), us))
+            return self._dated(state)
+        return self._dated(self.retire(self.settle(state, heard, us), us))
+
+    def _dated(self, state: State) -> State:
+        """With when something is due, as it is now known."""
+        due_us = 1 << 62
+        for case in state.kept.values():
+            time, after_us = (case.last, self.quiet_us) if case.state == "open" else (case.closed, self.reopen_us)
+            if time is not None and time.us + after_us < due_us:
+                due_us = time.us + after_us
+        return state if due_us == state.due_us else msgspec.structs.replace(state, due_us=due_us)
 
     def is_quiet(self, last: Instant, heard: Heard, now: int) -> bool:
         """Whether nothing was said for `quiet_us`. Time counts only where the log has lines, or where it goes on a third time."""
@@ -328,10 +344,18 @@ class Rule:
         return tuple(Gap(start, end, node, "silence", text) for start, end in case.holes)
 
 
-def _aged(state: State) -> State:
-    """With the oldest time that there is now."""
-    if len(state.kept) <= _FEW:
-        return state
-    times = (case.last if case.state == "open" else case.closed for case in state.kept.values())
-    oldest_us = min((time.us for time in times if time is not None), default=1 << 62)
-    return state if oldest_us == state.oldest_us else msgspec.structs.replace(state, oldest_us=oldest_us)
+# Which cases are about which pod, by the identity of the dict (which is kept, so that the identity is its own).
+_INDEXES: dict[int, tuple[dict[str, Case], dict[str, list[Case]]]] = {}
+_MOST_INDEXES: Final = 16
+
+
+def _by_pod(kept: dict[str, Case]) -> dict[str, list[Case]]:
+    known = _INDEXES.get(id(kept))
+    if known is None:
+        found: dict[str, list[Case]] = {}
+        for case in kept.values():
+            found.setdefault(case.subject.get("pod", ""), []).append(case)
+        if len(_INDEXES) >= _MOST_INDEXES:
+            _INDEXES.clear()
+        known = _INDEXES[id(kept)] = kept, found
+    return known[1]

@@ -167,8 +167,8 @@ class ContainerProbeRestartLoop(EpisodicRule):
         """What becomes of a container whose probe fails: nothing of one whose probe does not."""
         pod = event.pod
         container = None if isinstance(event, ContainerStarted | ContainerDied) else event.container
-        for case in state.cases:
-            if not case.is_open or pod is None or not _is_of(case, pod, container):
+        for case in state.of_pod(pod) if pod is not None else ():
+            if not case.is_open or not _is_of(case, container):
                 continue
             if isinstance(event, ContainerBackOff):
                 if _kills(case):
@@ -183,8 +183,8 @@ class ContainerProbeRestartLoop(EpisodicRule):
 
     def _gone(self, state: State, event: PodConfigReceived) -> State:
         for pod in (event.pods or ()) if event.operation in ("DELETE", "REMOVE") else ():
-            for case in state.cases:
-                if case.is_open and _is_of(case, pod, None):
+            for case in state.of_pod(pod):
+                if case.is_open:
                     case = case.said(event, "The pod is deleted", "end")
                     state = state.put(case.close("resolved", "recovered", instant(event.seen)))
         return state
@@ -207,11 +207,8 @@ def _key(pod: PodRef | None, container: str | None) -> tuple[str, dict[str, str]
     return f"{pod.namespace}/{pod.name}/{container}", subject
 
 
-def _is_of(case: Case, pod: PodRef, container: str | None) -> bool:
-    subject = case.subject
-    if subject.get("pod") != pod.name or subject.get("namespace") != (pod.namespace or ""):
-        return False
-    return container is None or subject.get("container") in (container, "")
+def _is_of(case: Case, container: str | None) -> bool:
+    return container is None or case.subject.get("container") in (container, "")
 
 
 def _kills(case: Case) -> int:

@@ -64,8 +64,8 @@ class CrashLoop(EpisodicRule):
         else:
             pods = [event.pod] if isinstance(event, ContainerDied | ContainerStarted | PodSyncFailed) and event.pod else []
         for pod in pods:
-            for case in state.cases:
-                if not case.is_open or (case.subject["pod"], case.subject["namespace"]) != (pod.name, pod.namespace or ""):
+            for case in state.of_pod(pod):
+                if not case.is_open:
                     continue
                 if isinstance(event, PodConfigReceived):
                     case = case.said(event, "The pod is deleted", "end")

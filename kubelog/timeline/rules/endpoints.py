@@ -184,7 +184,9 @@ class EndpointRule(EpisodicRule):
         same = state.latest(key) if key else None
         if same is not None and same.is_open and same.subject.get("endpoint") == key:
             return same
-        for case in state.cases:
+        # What names no endpoint yet has the key "".
+        cases = state.cases if not key else [case for case in (same, state.latest("")) if case is not None]
+        for case in cases:
             named = case.subject.get("endpoint", "")
             if (case.is_open and "" in (named, key)) or named == key:
                 if not case.is_open and not self.reopens(case, now):
