@@ -253,7 +253,9 @@ class _Machine:
     def _is_spanned(self, found: Incident, others: Iterable[_Machine]) -> bool:
         if found.id in self.spanned:
             return True
-        return any(self.rule.is_spanned(found, one) for other in others for one in other.told.values() if one.episodes)
+        only = self.rule.yields_to
+        fit = (other for other in others if not only or other.rule.kind in only)
+        return any(self.rule.is_spanned(found, one) for other in fit for one in other.told.values() if one.episodes)
 
     def _retired(self, floor: State, heard: Heard, before_us: int) -> State:
         """The floor without what is over for good; what else is quiet may still turn out not to be."""

@@ -180,6 +180,7 @@ class Rule:
     memory: ClassVar[type[msgspec.Struct]] = Nothing  # what it knows of a node beside the cases: saved with the state
     signs: ClassVar[frozenset[type[Event]]] = frozenset()  # events that `gather` may take
     yields: ClassVar[bool] = False  # whether its incidents are none where another incident of the node spans them
+    yields_to: ClassVar[frozenset[str]] = frozenset()  # to these kinds alone, where some are named
     losses: ClassVar[bool] = False  # whether it is about what the log lacks: then gaps are told that are no incident
 
     def __init_subclass__(cls) -> None:

@@ -44,6 +44,7 @@ class CrashLoop(EpisodicRule):
     }
     quiet_us: ClassVar[int] = 900_000_000
     yields: ClassVar[bool] = True
+    yields_to: ClassVar[frozenset[str]] = frozenset({"ContainerProbeRestartLoop", "ControlPlaneRestartLoop"})
     signs = frozenset({ContainerBackOff})
 
     def signs_of(self, event: Event, memory: Any) -> Iterable[Sign]:
@@ -86,8 +87,6 @@ class CrashLoop(EpisodicRule):
         return "held" in case.marks
 
     def is_spanned(self, found: Incident, by: Incident) -> bool:
-        if by.kind not in ("ContainerProbeRestartLoop", "ControlPlaneRestartLoop"):
-            return False
         same = ("namespace", "pod", "container")
         if any(found.subject.get(key) != by.subject.get(key) for key in same) or found.opened is None or by.opened is None:
             return False

@@ -41,6 +41,7 @@ class NodeHeartbeatLost(EndpointRule):
     about: ClassVar = dict.fromkeys(("PodConfigReceived", "ContainerKilled", "ContainerUnhealthy"), (b"kube-apiserver",))
     signs = frozenset({LeaseUpdateFailed, NodeStatusUpdateFailed})
     yields = True
+    yields_to: ClassVar[frozenset[str]] = frozenset({"ApiServerUnreachable"})
 
     def told(self, memory: Excuse, event: Event) -> Excuse:
         return memory.told(event, self.component) if type(event) in EXCUSING else memory
