@@ -107,8 +107,9 @@ class Drafts:
         return draft
 
     def all(self) -> list[Draft]:
-        """All open cases."""
-        found = [self.of(case.key) for case in self.base.kept.values() if case.state == "open"]
+        """All open cases, in the order in which they were last touched."""
+        rest = [case.key for case in self.base.kept.values() if case.state == "open" and case.key not in self.touched]
+        found = [self.of(key) for key in (*rest, *(key for key in self.open if key in self.touched))]
         return [draft for draft in found if draft is not None]
 
     def spoken_of(self) -> Draft | None:
