@@ -394,7 +394,7 @@ class Correlator:
                 continue
             machine.spanned.difference_update(one.id for one in gone)
             if not yields:
-                _spanned((one for one in gone if one.episodes), machines)
+                _spanned([one for one in gone if one.episodes], machines)
             if not self.keep_closed:
                 self._gone.update(one.id for one in gone)
         if self._gone:
