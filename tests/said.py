@@ -156,7 +156,7 @@ RECORDS: list[Said] = [
     klog_json("kubelet", "2024-03-10 07:08:09.202123", "E", "kuberuntime/kuberuntime_image.go:55", "Failed to pull image",
               {"err": 'say "no" to C:\\web <&> ü', "image": "registry.example/web:2"}, "ImagePullFailed",
               fields={"image": "registry.example/web:2", "error": 'say "no" to C:\\web <&> ü'}, stream="stdout"),
-    logfmt("containerd", "2024-03-31 01:30:00.333333", "W", "warning", "cleaning up after shim disconnected", " id=4f1c0ffee namespace=k8s.io"),
+    logfmt("containerd", "2024-03-31 01:30:00.333333", "W", "warning", "cleaning up what a shim left", " id=4f1c0ffee namespace=k8s.io"),
     klog("kubelet", "2024-04-01 10:20:30.405060", "E kubelet.go:1765",
          'skipping pod synchronization - [PLEG is not healthy: pleg was last seen active 3m5.1s ago; threshold is 3m0s]'),
     logfmt("dockerd", "2024-04-30 22:00:00.010203", "E", "error", 'Handler for GET /v1.38/images/json returned "no space"'),

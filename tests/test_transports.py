@@ -50,7 +50,7 @@ def expected(said: Said, transport: Transport, names: dict[str, Any]) -> dict[st
     kind, fields = said.kind, said.fields
     if kind is None:
         wrapped = f"Jan 03 00:00:00 n {said.unit}: " if said.form == "plain" and known.get("unit") else ""
-        kind, fields = untyped(wrapped + said.text("UTC"))
+        kind, fields = untyped(wrapped + said.text("UTC").replace("\t", transport.tab))
     if said.bound and known.get("unit") is None:
         kind, fields = None, {}
     return {
