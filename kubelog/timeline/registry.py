@@ -16,6 +16,7 @@ from kubelog.timeline.rules.kubelet_restart_loop import KubeletRestartLoop
 from kubelog.timeline.rules.log_gap import LogGap
 from kubelog.timeline.rules.node_pressure_eviction import NodePressureEviction
 from kubelog.timeline.rules.protocol_mismatch import ProtocolMismatch
+from kubelog.timeline.rules.volume_stuck import VolumeStuck
 
 GROUP: Final = "kubelog.rules"
 # In the order of dependence: what causes stands before what follows from it.
@@ -24,6 +25,7 @@ OWN: Final[tuple[type[Rule], ...]] = (
     ControlPlaneRestartLoop,
     ImageGcFailing,
     NodePressureEviction,
+    VolumeStuck,
     ProtocolMismatch,
     LogGap,
 )
