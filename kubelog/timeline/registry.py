@@ -12,6 +12,7 @@ from kubelog.message import vocabulary
 from kubelog.timeline.rules import Rule
 from kubelog.timeline.rules.control_plane_restart_loop import ControlPlaneRestartLoop
 from kubelog.timeline.rules.image_gc_failing import ImageGcFailing
+from kubelog.timeline.rules.image_pull_failing import ImagePullFailing
 from kubelog.timeline.rules.kubelet_restart_loop import KubeletRestartLoop
 from kubelog.timeline.rules.log_gap import LogGap
 from kubelog.timeline.rules.node_pressure_eviction import NodePressureEviction
@@ -26,6 +27,7 @@ OWN: Final[tuple[type[Rule], ...]] = (
     ImageGcFailing,
     NodePressureEviction,
     VolumeStuck,
+    ImagePullFailing,
     ProtocolMismatch,
     LogGap,
 )

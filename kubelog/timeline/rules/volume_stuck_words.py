@@ -226,7 +226,8 @@ def explain(case: Case, node: str | None) -> Explanation:
     pod = "/".join(subject[part] for part in ("namespace", "pod") if part in subject)
     of = f" of pod {pod}" if "pod" in subject else f" of pod {subject['pod_uid']}" if "pod_uid" in subject else ""
     unmounts = "unmount" in case.marks and "mount" not in case.marks
-    does = "cannot be removed from the node" if unmounts else "cannot be mounted"
+    can = "cannot" if case.is_open else "could not"
+    does = f"{can} be removed from the node" if unmounts else f"{can} be mounted"
     what = f"volume {subject['volume']}" if "volume" in subject else "a volume"
     on = f"On {node} " if node else ""
     summary = f"{on}{what}{of} {does}{since(case)}."
@@ -241,9 +242,9 @@ def explain(case: Case, node: str | None) -> Explanation:
     # A value that is not known stays a word to be replaced.
     values = {"namespace": subject.get("namespace", "NAMESPACE"), "pod": subject.get("pod", "POD"), "node": node or "NODE"}
     advice = [one.format(**values) for one in (reason.advice if reason else ())]
-    if unmounts:
+    if unmounts and case.is_open:
         advice.append("Until it is removed the pod hangs in Terminating, and the volume cannot be attached to another node.")
-    elif "pod" in subject:
+    elif "pod" in subject and not unmounts:
         describe = f"`kubectl describe pod -n {values['namespace']} {values['pod']}`"
         if not any(describe in one for one in advice):
             advice.append(f"See what else the pod waits for: {describe}.")
@@ -257,7 +258,8 @@ def _findings(case: Case) -> list[Finding]:
         named = ", ".join(volumes[:10]) + (" and others" if len(volumes) > 10 else "")
         found.append(Finding("volumes", f"More than one volume of the pod fails: {named}.", proof(case)))
     if "timeout" in case.marks and "unmount" not in case.marks:
-        text = "The pod does not start: the kubelet has given up waiting for its volumes, and begins to wait anew."
+        does = "does not start" if case.is_open else "did not start meanwhile"
+        text = f"The pod {does}: the kubelet gave up waiting for its volumes, and began to wait anew."
         found.append(Finding("pod-waits", text, proof(case, ("PodSyncFailed", "VolumeMountFailed"))))
     return [*found, *silence_finding(case)]
 
@@ -265,7 +267,7 @@ def _findings(case: Case) -> list[Finding]:
 def _orphaned(case: Case, node: str | None) -> Explanation:
     uid, most = case.subject.get("pod_uid", "POD_UID"), case.marks.get("orphans", 0)
     on = f"On {node} the" if node else "The"
-    summary = f"{on} volumes of pod {uid}, which is gone, cannot be removed{since(case)}."
+    summary = f"{on} volumes of pod {uid}, which is gone, {'cannot' if case.is_open else 'could not'} be removed{since(case)}."
     name, named = why(case)
     reason = REASONS.get(name)
     text = _ORPHANED if reason is None else f"{_ORPHANED} {reason.text.format(named)}"
