@@ -10,6 +10,7 @@ from kubelog.errors import GrammarError
 from kubelog.grammar import packages
 from kubelog.message import vocabulary
 from kubelog.timeline.rules import Rule
+from kubelog.timeline.rules.admission_rejected import AdmissionRejected
 from kubelog.timeline.rules.control_plane_restart_loop import ControlPlaneRestartLoop
 from kubelog.timeline.rules.image_gc_failing import ImageGcFailing
 from kubelog.timeline.rules.image_pull_failing import ImagePullFailing
@@ -26,6 +27,7 @@ OWN: Final[tuple[type[Rule], ...]] = (
     ControlPlaneRestartLoop,
     ImageGcFailing,
     NodePressureEviction,
+    AdmissionRejected,
     VolumeStuck,
     ImagePullFailing,
     ProtocolMismatch,
