@@ -1,9 +1,9 @@
 """AdmissionRejected: the kubelet does not take pods that were given to its node, for another reason than the node's pressure.
 
-One case a node and reason, as the pod's status says it: OutOfcpu, NodeAffinity, UnexpectedAdmissionError, TopologyAffinityError … A pod
-that is rejected fails for good, so each is an incident; what made it makes another one, which may be rejected in its turn, within
-seconds mostly (a DaemonSet waits up to 15 min). Nothing says that it is over: it closes after 10 min without a rejection, in a log that
-goes on. What is rejected for DiskPressure and its like is of NodePressureEviction.
+One case a node and reason, as the pod's status says it: OutOfcpu, NodeAffinity, UnexpectedAdmissionError, TopologyAffinityError …
+A pod that is rejected fails for good, so each is an incident; what made it makes another one, which may be rejected in its turn,
+within seconds mostly (a DaemonSet waits up to 15 min). Nothing says that it is over: it closes after 10 min without a rejection, in
+a log that goes on. What is rejected for DiskPressure and its like is of NodePressureEviction.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from kubelog.message.vocabulary.resources import CpuManagerFailed
 from kubelog.message.vocabulary.start import KubeletVersion, NodeConfig
 from kubelog.message.vocabulary.sync import PodRejected
 from kubelog.timeline.incident import Evidence, Instant, evidence, instant
-from kubelog.timeline.rules import Case, Explanation
+from kubelog.timeline.rules import Case, Explanation, State
 from kubelog.timeline.rules.admission_rejected_words import REASONS, explain, reason_of
 from kubelog.timeline.rules.episodic import EpisodicRule, Note, Sign
 
@@ -30,7 +30,7 @@ from kubelog.timeline.rules.episodic import EpisodicRule, Note, Sign
 _OTHERS: Final = frozenset({"Evicted", "Deferred", "Infeasible"})
 _PRESSURE: Final = "The node had condition"
 _ONE_START_US: Final = 60_000_000
-_MOST_STARTS: Final = 8
+_MOST_STARTS, _MOST_MESSAGES = 8, 4
 
 
 class Starts(msgspec.Struct, frozen=True, gc=False):
@@ -57,7 +57,6 @@ class AdmissionRejected(EpisodicRule):
         "DeviceAllocationFailed": (b"Failed to allocate device plugin resource",),
     }
     memory = Starts
-    signs = frozenset({PodRejected})
 
     def told(self, memory: Starts, event: Event) -> Starts:
         if isinstance(event, NodeConfig | KubeletVersion) or (isinstance(event, UnitStarted) and event.unit == "kubelet"):
@@ -88,6 +87,16 @@ class AdmissionRejected(EpisodicRule):
 
     def explain(self, case: Case, memory: Starts, node: str | None) -> Explanation:
         return explain(case, memory.starts, node)
+
+    def _sign(self, state: State, event: Event, sign: Sign) -> State:
+        """Of what is said, which has amounts in it, only the last is kept."""
+        state = super()._sign(state, event, sign)
+        case = state.latest(sign.key)
+        said = [] if case is None else sorted((us, mark) for mark, us in case.marks.items() if mark.startswith("said "))
+        if case is None or len(said) <= _MOST_MESSAGES:
+            return state
+        gone = {mark for _, mark in said[:-_MOST_MESSAGES]}
+        return state.put(case.replace(marks={mark: us for mark, us in case.marks.items() if mark not in gone}))
 
 
 def _sign(event: Event, said: str | None, message: str, pod: PodRef | None) -> Sign:

@@ -27,15 +27,22 @@ class Reason(NamedTuple):
 
 
 _ANEW: Final = "After its start the kubelet admits all pods of the node anew: "
-_PODS: Final = "See what the node has given away: `kubectl describe node {node}`, `kubectl get pods -A -o wide --field-selector spec.nodeName={node}`."
+_PODS: Final = (
+    "See what the node has given away: `kubectl describe node {node}`, "
+    "`kubectl get pods -A -o wide --field-selector spec.nodeName={node}`."
+)
 _PLUGIN: Final = "See whether the device plugin of the resource runs on this node and has registered: the kubelet's log says so."
 REASONS: Final[dict[str, Reason]] = {
     "OutOf": Reason(
-        "The node had not enough {resource} left: the pod was placed past the scheduler (`nodeName`, a static pod), by two schedulers, or "
+        "The node had not enough {resource} left: the pod was placed past the scheduler (`nodeName`, a static pod), by two "
+        "schedulers, or "
         "as the node's allocatable amount had become smaller.",
         _ANEW + "pods that have ended, or new ones, may have taken the {resource} of one that ran.",
         "likely",
-        (_PODS, "See whether the node's allocatable amount was changed: `kubeReserved`, `systemReserved`, `maxPods` of the kubelet."),
+        (
+            _PODS,
+            "See whether the node's allocatable amount was changed: `kubeReserved`, `systemReserved`, `maxPods` of the kubelet.",
+        ),
     ),
     "UnexpectedAdmissionError": Reason(
         "What the pod asks for could not be allocated on this node.",
@@ -44,7 +51,8 @@ REASONS: Final[dict[str, Reason]] = {
         (),
     ),
     "NodeAffinity": Reason(
-        "The node's labels do not fit the pod's node selector or affinity: they were changed, or the pod was placed past the scheduler.",
+        "The node's labels do not fit the pod's node selector or affinity: they were changed, or the pod was placed past the "
+        "scheduler.",
         _ANEW + "it may not have had the node's labels from the API server yet.",
         "likely",
         ("Compare the node's labels with the pod's `nodeSelector` and `nodeAffinity`: `kubectl get node {node} --show-labels`.",),
@@ -65,7 +73,10 @@ REASONS: Final[dict[str, Reason]] = {
         "The topology manager's policy asks for CPUs, memory and devices of one NUMA node, and none has enough of them free.",
         None,
         "certain",
-        ("Look at the policy: `topologyManagerPolicy` and `topologyManagerScope` of the kubelet.", "Ask for fewer, or see what holds them."),
+        (
+            "Look at the policy: `topologyManagerPolicy` and `topologyManagerScope` of the kubelet.",
+            "Ask for fewer, or see what holds them.",
+        ),
     ),
     "SMTAlignmentError": Reason(
         "The pod asks for a number of CPUs that is not a whole number of cores, and the CPU manager gives whole cores only "
@@ -75,7 +86,10 @@ REASONS: Final[dict[str, Reason]] = {
         ("Ask for a multiple of the threads a core has.",),
     ),
     "PodOSNotSupported": Reason(
-        "The pod is for another operating system than the node's.", None, "certain", ("Look at `spec.os` and the node selector of the pod.",)
+        "The pod is for another operating system than the node's.",
+        None,
+        "certain",
+        ("Look at `spec.os` and the node selector of the pod.",),
     ),
     "PodOSSelectorNodeLabelDoesNotMatch": Reason(
         "The pod asks for another `kubernetes.io/os` than the node's.",
@@ -108,8 +122,10 @@ REASONS: Final[dict[str, Reason]] = {
         "likely",
         ("See whether the node exists and the kubelet reaches the API server: `kubectl get node {node}`.",),
     ),
-    "RuntimeClass": Reason("The pod's runtime class cannot be used on this node.", None, "likely", ("Look at it: `kubectl get runtimeclass`.",)),
-}  # fmt: skip
+    "RuntimeClass": Reason(
+        "The pod's runtime class cannot be used on this node.", None, "likely", ("Look at it: `kubectl get runtimeclass`.",)
+    ),
+}
 # Other names of the same, by release.
 _SAME: Final = {
     "MatchNodeSelector": "NodeAffinity", "HostPortConflict": "PodFitsHostPorts", "NodePorts": "PodFitsHostPorts",
@@ -138,7 +154,10 @@ ALLOCATIONS: Final = (
         ("See what fills the filesystem of /var/lib/kubelet: `df -h /var/lib/kubelet; df -i /var/lib/kubelet`.",),
     ),
     Allocation(
-        re.compile(r"devices? unavailable|no healthy devices|unhealthy devices?|device plugin|unregistered resource|devices? .{0,60}not|endpoint"),
+        re.compile(
+            r"devices? unavailable|no healthy devices|unhealthy devices?|device plugin|unregistered resource"
+            r"|devices? .{0,60}not|endpoint"
+        ),
         "The node has not enough healthy devices of the resource: they are given away, or their plugin does not offer them.",
         _ANEW + "devices are not there until their plugin has registered again.",
         "likely",
@@ -158,7 +177,7 @@ ALLOCATIONS: Final = (
         "likely",
         ("See what holds it: `cat /var/lib/kubelet/memory_manager_state`.", _PODS),
     ),
-)  # fmt: skip
+)
 _ENOUGH: Final = re.compile(r"Node didn't have enough (?:resource: ([\w./-]{1,100})|capacity: ([\w./-]{1,100}))")
 _PREDICATE: Final = re.compile(r"Predicate (\w{1,60}) failed")
 # Where a message says it in words of its own.

@@ -38,7 +38,8 @@ _TRIES: Final = _STATES - {"ImagePullBackOff"}
 _ONE_TRY_US: Final = 5_000_000
 _LEAST_US: Final = 30_000_000
 _NAMED: Final = re.compile(
-    r'(?:[Bb]ack-off pulling image|Container image|default image tag|parse image reference|(?:pull|pulling|unpack) image|pull and unpack '
+    r"(?:[Bb]ack-off pulling image|Container image|default image tag|parse image reference|(?:pull|pulling|unpack) image"
+    r"|pull and unpack "
     r'image|manifest for|resolve reference|initializing source docker:/?/?)[ :]?"?([^\s"\\]{1,600}[^\s"\\:,])'
 )
 _PULLED: Final = re.compile(r'(?:Successfully pulled image|Container image) "([^"]{1,600})"')
@@ -108,7 +109,8 @@ class ImagePullFailing(EpisodicRule):
         return case.is_open or (self.matters(case) and super().reopens(case, now))
 
     def begins_anew(self, case: Case) -> bool:
-        """What is still said after the pod was deleted is of the same episode; so is a pod that comes in its place. Where a container
+        """What is still said after the pod was deleted is of the same episode; so is a pod that comes in its place. Where a
+        container
         of the pod ended it, that was another one, with another image.
         """
         closed = case.closed.us if case.closed is not None else None
@@ -133,7 +135,11 @@ class ImagePullFailing(EpisodicRule):
                             text = "The last pod that waits for the image is deleted"
                             case = case.said(event, text, "gone").close("resolved", "condition-cleared", now)
                         state = state.put(case)
-            elif event.pod is not None and _waits(case, event.pod) and (isinstance(event, PodStartupObserved) or _is_later(case, now)):
+            elif (
+                event.pod is not None
+                and _waits(case, event.pod)
+                and (isinstance(event, PodStartupObserved) or _is_later(case, now))
+            ):
                 case = case.said(event, "A pod that waited for the image runs", "runs").close("resolved", "recovered", now)
                 if isinstance(event, ContainerStarted) and case.closed is not None:
                     case = case.replace(marks={**case.marks, "runs_us": case.closed.us})
@@ -144,7 +150,7 @@ class ImagePullFailing(EpisodicRule):
 def key_of(image: str) -> str:
     """An image by its full name: an error names it as the pod's spec does, or as the runtime does."""
     name, at, digest = image[:600].partition("@")
-    head, slash, last = name.rpartition("/")
+    _, slash, last = name.rpartition("/")
     if not at and ":" not in last:
         name += ":latest"
     first = name.partition("/")[0]
@@ -180,7 +186,11 @@ def _of_pod(event: PodSyncFailed, memory: Last | None) -> Iterable[Sign]:
             found.setdefault(key_of(image), (image, reason, message))
     for key, (image, reason, message) in found.items():
         tried = _tried(event, f"{reason}: {message}") if reason in _TRIES else _told(event, message)
-        text = "A pod cannot start: its image cannot be pulled" if reason in _TRIES else "A pod waits for the next try to pull the image"
+        text = (
+            "A pod cannot start: its image cannot be pulled"
+            if reason in _TRIES
+            else "A pod waits for the next try to pull the image"
+        )
         critical = pod is not None and pod.namespace == "kube-system"
         yield Sign(key, {"image": image[:600]}, text, reason, (_plain(pod),), critical, tried)
 

@@ -36,20 +36,23 @@ REASONS: Final[dict[str, Reason]] = {
         r"server gave HTTP response to HTTPS client",
         "The registry speaks plain HTTP, and the runtime asks by HTTPS.",
         "certain",
-        "Give the registry a certificate, or tell the runtime that it is insecure: containerd in `/etc/containerd/certs.d/{registry}/"
+        "Give the registry a certificate, or tell the runtime that it is insecure: containerd in "
+        "`/etc/containerd/certs.d/{registry}/"
         "hosts.toml`, CRI-O in `/etc/containers/registries.conf`, docker by `insecure-registries` in `/etc/docker/daemon.json`.",
     ),
     "certificate-expired": _reason(
         r"x509: certificate has expired or is not yet valid",
         "The registry's certificate has expired, or the clock of this node is wrong.",
         "certain",
-        "See until when it is valid: `openssl s_client -connect {registry}:443 </dev/null | openssl x509 -noout -dates`; and `timedatectl`.",
+        "See until when it is valid: `openssl s_client -connect {registry}:443 </dev/null | openssl x509 -noout -dates`; and "
+        "`timedatectl`.",
     ),
     "certificate": _reason(
         r"x509:|tls: failed to verify|certificate signed by unknown authority|certificate is valid for",
         "This node does not trust the registry's certificate.",
         "certain",
-        "Make the registry's CA known to the runtime on this node: `/etc/containerd/certs.d/{registry}/` or `/etc/docker/certs.d/{registry}/`.",
+        "Make the registry's CA known to the runtime on this node: `/etc/containerd/certs.d/{registry}/` or "
+        "`/etc/docker/certs.d/{registry}/`.",
     ),
     "limit": _reason(
         r"toomanyrequests|429 Too Many Requests|rate limit|pull rate limit|QPS exceeded",
@@ -80,7 +83,8 @@ REASONS: Final[dict[str, Reason]] = {
         "See whether they are still good: tokens of cloud registries end after some hours.",
     ),
     "missing": _reason(
-        r"manifest unknown|manifest for \S+ not found|not found: manifest|failed to resolve reference[^\n]{0,600}: not found|name unknown"
+        r"manifest unknown|manifest for \S+ not found|not found: manifest|failed to resolve reference[^\n]{0,600}: not found"
+        r"|name unknown"
         r"|repository \S+ not found|\bnot found\b|404 Not Found",
         "The registry has no such image, or no such tag.",
         "certain",
@@ -117,7 +121,8 @@ REASONS: Final[dict[str, Reason]] = {
         "See what the kernel says of the disk: `dmesg | tail`.",
     ),
     "dns": _reason(
-        r"no such host|server misbehaving|temporary failure in name resolution|lookup \S+ on \S+: .{0,80}timeout|lookup \S+: .{0,80}try again",
+        r"no such host|server misbehaving|temporary failure in name resolution|lookup \S+ on \S+: .{0,80}timeout"
+        r"|lookup \S+: .{0,80}try again",
         "The registry's name cannot be resolved on this node.",
         "certain",
         "Try it on this node: `getent hosts {registry}`, `resolvectl status`, `cat /etc/resolv.conf`.",
@@ -132,7 +137,8 @@ REASONS: Final[dict[str, Reason]] = {
         "Look at the proxy that the runtime is given: `systemctl show containerd docker crio -p Environment`.",
     ),
     "unreachable": _reason(
-        r"no route to host|network is unreachable|connection reset|i/o timeout|TLS handshake timeout|Client\.Timeout|EOF|broken pipe"
+        r"no route to host|network is unreachable|connection reset|i/o timeout|TLS handshake timeout|Client\.Timeout|EOF"
+        r"|broken pipe"
         r"|connection timed out|deadline ?exceeded|request canceled while waiting",
         "The registry cannot be reached from this node, or is too slow.",
         "likely",
@@ -212,7 +218,9 @@ def explain(case: Case, node: str | None) -> Explanation:
     name = why(case)
     evidence = proof(case, ("ImagePullFailed", "RuntimeImagePullFailed")) or proof(case)
     if name is None:
-        only = "the log shows only that the kubelet waits before it tries again" if "tried_us" not in case.marks else "see the lines"
+        only = (
+            "the log shows only that the kubelet waits before it tries again" if "tried_us" not in case.marks else "see the lines"
+        )
         cause = Cause(f"The error names no reason that is known: {only}.", "possible", evidence)
         advice: tuple[str, ...] = ("Pull it by hand on this node, and see what is said: `crictl pull {image}`.",)
     else:

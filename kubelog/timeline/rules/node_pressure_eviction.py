@@ -65,7 +65,15 @@ class NodePressureEviction(Rule):
 
     kind = "NodePressureEviction"
     opens = extends = frozenset(
-        {EvictionReclaimAttempted, EvictionPodsRequired, PodAdmissionRejected, PodRejected, NodeConditionChanged, ClusterEvent, *_SAID}
+        {
+            EvictionReclaimAttempted,
+            EvictionPodsRequired,
+            PodAdmissionRejected,
+            PodRejected,
+            NodeConditionChanged,
+            ClusterEvent,
+            *_SAID,
+        }
     )
     closes = frozenset({EvictionReclaimed, NodeConditionChanged, NodeConfig, UnitStarted})
     explains = frozenset({KubeletVersion, KubeletFlags, FilesystemUsage, JournalSuppressed, LineCut})

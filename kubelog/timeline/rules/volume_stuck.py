@@ -1,10 +1,10 @@
 """VolumeStuck: a volume cannot be mounted for a pod that waits for it, or not be removed from the node behind one that is gone.
 
-One case a pod, which is named by its first volume that fails; one a volume where no pod is named (detaching it from the node); one an
-orphaned pod. The kubelet tries an operation on a volume again after 0.5 s, 1 s, 2 s … up to 2 min 2 s, and gives up waiting for a
-pod's volumes after two minutes. What succeeds before that is no incident: objects that are not registered yet after a start, a
-secret that is made a moment later, a disk that is being attached. So a case counts once the kubelet gave up waiting, put off the next
-try by a minute, or said so for a minute; an orphaned pod, which is complained of every 2 s, with the third complaint.
+One case a pod, which is named by its first volume that fails; one a volume where no pod is named (it is detached from the node);
+one an orphaned pod. The kubelet tries an operation on a volume again after 0.5 s, 1 s, 2 s … up to 2 min 2 s, and gives up waiting
+for a pod's volumes after two minutes. What succeeds before that is no incident: objects that are not registered yet after a start,
+a secret that is made a moment later, a disk that is being attached. So a case counts once the kubelet gave up waiting, put off the
+next try by a minute, or said so for a minute; an orphaned pod, which is complained of every 2 s, with the third complaint.
 
 It closes when what failed is done, when a container of the pod starts, when the pod is deleted, when what it left is cleaned up, or
 when a log that goes on says nothing of it for 10 min (five tries).
@@ -102,7 +102,9 @@ class VolumeStuck(EpisodicRule):
     def signs_of(self, event: Event, memory: Pods) -> Iterable[Sign]:
         if isinstance(event, OrphanedPodVolumes):
             if event.pod_uid:
-                marks = {"orphaned": 1, "orphans": event.count or 1} | _why(event, event.error)
+                # The reason alone: what it names may be another each time.
+                why = mark_of(event.error).split(" ")[1]
+                marks = {"orphaned": 1, "orphans": event.count or 1, f"why {why}": event.seen.time_us or 0}
                 text = "Volumes of a pod that is gone cannot be removed"
                 yield Sign(f"orphaned {event.pod_uid}", {"pod_uid": event.pod_uid}, text, marks=marks)
         elif isinstance(event, VolumeMountFailed):
@@ -150,7 +152,9 @@ class VolumeStuck(EpisodicRule):
                     sign = sign._replace(key=key)
                     break
         before = state.latest(sign.key)
-        state = super()._sign(state, event, sign._replace(pods=(), marks=_bounded(before, sign.marks)))
+        marks = _bounded(before, sign.marks)
+        about = sign.about if len(marks) == len(sign.marks) else ""
+        state = super()._sign(state, event, sign._replace(pods=(), marks=marks, about=about))
         case = state.latest(sign.key)
         if case is None or pod is None:
             return state
@@ -216,10 +220,8 @@ def _of_operation(event: VolumeMountFailed, memory: Pods) -> Iterator[Sign]:
     volume = event.volume
     marks = {"unmount" if unmounts else "mount": 1, "retry_s": int(event.retry_s or 0)}
     marks |= {**_why(event, error), **_named("wait", volume), **_named("volume", volume)}
-    if unmounts:
-        text = f"Volume {volume or '?'} cannot be removed from the node"
-    else:
-        text = f"Volume {volume or '?'} cannot be mounted"
+    does = "removed from the node" if unmounts else "mounted"
+    text = f"Volume {volume or '?'} cannot be {does}"
     about = f"{'un' if unmounts else ''}mount {(volume or '')[:100]}"
     if pod is not None:
         yield _sign(pod, volume, text, about, marks)

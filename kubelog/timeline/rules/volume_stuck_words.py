@@ -107,7 +107,8 @@ REASONS: Final[dict[str, Reason]] = {
         "Make the path on the node, or correct the volume's `path` or `type`.",
     ),
     "helper": _reason(
-        r"you might need a (\S{1,100}) helper|(?:exec: )?\"?(\S{1,100}?)\"?: executable file not found|unknown filesystem type '([^']{1,60})'",
+        r"you might need a (\S{1,100}) helper|(?:exec: )?\"?(\S{1,100}?)\"?: executable file not found"
+        r"|unknown filesystem type '([^']{1,60})'",
         "This node lacks the program that mounts such a volume ({0}).",
         "likely",
         "Install the client on the node, such as `nfs-common` or `nfs-utils`, `cifs-utils`, `ceph-common`, `open-iscsi`.",
@@ -274,12 +275,14 @@ def _orphaned(case: Case, node: str | None) -> Explanation:
     cause = Cause(text, "possible" if reason is None else reason.confidence, proof(case, ("OrphanedPodVolumes",)))
     findings = []
     if most > 1:
-        text = f"It is not the only one: the kubelet complains of up to {plural(most, 'such error')} at a time, and names one pod only."
+        text = f"It is not the only one: the kubelet counts up to {plural(most, 'such error')} at a time, and names one pod only."
         findings.append(Finding("orphaned-pods", text, proof(case, ("OrphanedPodVolumes",))))
     path = f"/var/lib/kubelet/pods/{uid}"
     advice = (
-        f"See what is left, and that nothing of it is mounted: `findmnt | grep {uid}`, `find {path}/volumes {path}/volume-subpaths -xdev`.",
-        "Unmount what is still mounted; save what is still wanted; then remove the directory of the volume, and the kubelet removes the "
+        f"See what is left, and that nothing of it is mounted: `findmnt | grep {uid}`, `find {path}/volumes "
+        f"{path}/volume-subpaths -xdev`.",
+        "Unmount what is still mounted; save what is still wanted; then remove the directory of the volume, and the kubelet "
+        "removes the "
         "rest.",
     )
     return Explanation(summary, cause, (*findings, *silence_finding(case)), advice)
