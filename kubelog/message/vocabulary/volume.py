@@ -166,7 +166,7 @@ class DiskFormatted(Event, frozen=True, gc=False, kw_only=True):
 
 
 _UNMOUNTED = re.compile(r"(?:unmounted volumes=|unattached/unmounted volumes=|list of unmounted volumes=)\[([^\]]*)\]")
-_NAMED = re.compile(r'for volume "((?:[^"\\]|\\.)+)"')
+_NAMED = re.compile(r'for volume \\?"([^"\\]+)\\?"')
 
 
 class VolumeMountFailed(Event, frozen=True, gc=False, kw_only=True):

@@ -1,137 +1,109 @@
-"""AdmissionRejected: pods that were scheduled to the node are turned away by its kubelet, for another reason than pressure.
+"""AdmissionRejected: the kubelet does not take pods that were given to its node, for another reason than the node's pressure.
 
-One case a node and reason. A pod that is turned away fails at once and stays so; its controller makes another one, which
-may be turned away again. It is over when nothing more is said of it for 10 min. What the node's conditions reject (DiskPressure
-and its like) is NodePressureEviction.
+One case a node and reason, as the pod's status says it: OutOfcpu, NodeAffinity, UnexpectedAdmissionError, TopologyAffinityError …
+A pod that is rejected fails for good, so each is an incident; what made it makes another one, which may be rejected in its turn,
+within seconds mostly (a DaemonSet waits up to 15 min). Nothing says that it is over: it closes after 10 min without a rejection, in
+a log that goes on. What is rejected for DiskPressure and its like is of NodePressureEviction.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, ClassVar, Final
+from collections.abc import Iterable, Mapping
+from typing import ClassVar, Final
+
+import msgspec
 
 from kubelog.klog.values import PodRef
 from kubelog.message.vocabulary.client import EventRecorded
+from kubelog.message.vocabulary.devices import DeviceAllocationFailed
 from kubelog.message.vocabulary.event import Event
-from kubelog.message.vocabulary.eviction import PodAdmissionRejected
+from kubelog.message.vocabulary.host import UnitStarted
+from kubelog.message.vocabulary.resources import CpuManagerFailed
+from kubelog.message.vocabulary.start import KubeletVersion, NodeConfig
 from kubelog.message.vocabulary.sync import PodRejected
-from kubelog.timeline.incident import Finding
-from kubelog.timeline.rules import Case, Cause, Explanation, State
-from kubelog.timeline.rules.episodic import EpisodicRule, Sign, proof
-from kubelog.timeline.rules.node_memory import STARTS, NodeMemory
-from kubelog.timeline.words import listed, owners, plural, since
+from kubelog.timeline.incident import Evidence, Instant, evidence, instant
+from kubelog.timeline.rules import Case, Explanation, State
+from kubelog.timeline.rules.admission_rejected_words import REASONS, explain, reason_of
+from kubelog.timeline.rules.episodic import EpisodicRule, Note, Sign
 
-_MANY_PODS: Final = 10
-_START_US: Final = 180_000_000
-_PRESSURE: Final = re.compile(r"node has conditions|low on resource|(?:Disk|Memory|PID)Pressure|\bEvicted\b")
-_REASON: Final = re.compile(
-    r"\b(OutOf(?:cpu|memory|pods|ephemeral-storage|[A-Za-z][\w./-]{0,60})|UnexpectedAdmissionError|NodeAffinity|NodeName|"
-    r"MatchNodeSelector|PodFitsHost\w*|HostPort\w*|HostNetwork|TopologyAffinityError|PodToleratesNodeTaints|NodeShutdown|Preempting|"
-    r"NodeUnschedulable|GeneralPredicates|AppArmor|Sysctl\w*|PodOSNotSupported|PodFeatureUnsupported|NoExecuteTaint|Forbidden\w*|"
-    r"InvalidNodeInfo|InsufficientResourceError|RuntimeClassNotSupported|SMTAlignmentError|PodLevelResourcesNotAdmittedReason)"
-)
-# Words of the message that stand for a reason.
-_WORDS: Final = (
-    ("enough resource: cpu", "OutOfcpu"), ("enough resource: memory", "OutOfmemory"), ("enough resource: pods", "OutOfpods"),
-    ("res: cpu", "OutOfcpu"), ("res: memory", "OutOfmemory"), ("Allocate failed", "UnexpectedAdmissionError"),
-    ("devices unavailable", "UnexpectedAdmissionError"), ("no healthy devices", "UnexpectedAdmissionError"),
-    ("cannot be allocated from NUMA", "TopologyAffinityError"), ("Topology locality", "TopologyAffinityError"),
-    ("node affinity", "NodeAffinity"), ("node selector", "NodeAffinity"),
-    ("shut down", "NodeShutdown"), ("shutting down", "NodeShutdown"),
-)  # fmt: skip
-# By how a reason begins: what it means, how sure that is, what to do.
-_WHY: Final = (
-    ("OutOf", "What the pods on the node request fills it: the scheduler thought that there was room, as it did not know of all "
-        "pods yet.",
-     "likely", "See `kubectl describe node`: Allocatable against Allocated resources. Static pods, and pods that end slowly, "
-         "count here "
-     "before the scheduler knows."),
-    ("UnexpectedAdmissionError", "A device, or exclusive CPUs or memory, that the pod was promised could not be "
-        "allocated.", "likely",
-     "See whether the device plugin's pod runs and has registered (`kubectl describe node`: Capacity of the device is 0 until "
-         "then)."),
-    ("TopologyAffinityError", "The topology manager's policy finds no NUMA node that has all that the pod asks for.", "certain",
-     "Ask for less per container, or choose another policy than restricted or single-numa-node for this node."),
-    ("NodeAffinity", "The node's labels no longer match what the pod selects.", "certain",
-     "See the node's labels (`kubectl get node --show-labels`): one was removed, or the pod was bound by hand."),
-    ("NodeShutdown", "The node is shutting down: the kubelet takes no more pods.", "certain", "Nothing: they are made elsewhere."),
-)  # fmt: skip
-_OTHER: Final = ("The kubelet's own checks say that the pod does not fit on this node.", "possible",
-                 "`kubectl describe pod` shows the reason and message of a pod that failed so.")  # fmt: skip
+# Of the node's pressure; and of a resize in place, which leaves the pod as it is.
+_OTHERS: Final = frozenset({"Evicted", "Deferred", "Infeasible"})
+_PRESSURE: Final = "The node had condition"
+_ONE_START_US: Final = 60_000_000
+_MOST_STARTS, _MOST_MESSAGES = 8, 4
+
+
+class Starts(msgspec.Struct, frozen=True, gc=False):
+    """The last starts of the kubelet, each with its first line."""
+
+    starts: tuple[tuple[Instant, Evidence], ...] = ()
+
+    def told(self, event: Event) -> Starts:
+        now = instant(event.seen)
+        if now is None or any(abs(now.us - start.us) < _ONE_START_US for start, _ in self.starts):
+            return self
+        return Starts((*self.starts, (now, evidence(event)))[-_MOST_STARTS:])
 
 
 class AdmissionRejected(EpisodicRule):
     """See the module."""
 
     kind = "AdmissionRejected"
-    opens = extends = frozenset({PodRejected, PodAdmissionRejected, EventRecorded})
-    explains = frozenset({*STARTS})
-    about: ClassVar[Mapping[str, tuple[bytes, ...]]] = {"EventRecorded": (b"OutOf", b"AdmissionError", b"AffinityError")}
-    memory = NodeMemory
+    opens = extends = frozenset({PodRejected, EventRecorded, CpuManagerFailed, DeviceAllocationFailed})
+    explains = frozenset({UnitStarted, NodeConfig, KubeletVersion})
+    about: ClassVar[Mapping[str, tuple[bytes, ...]]] = {
+        "EventRecorded": (b"OutOf", *(one.encode() for one in sorted(REASONS) if one != "OutOf")),
+        "CpuManagerFailed": (b"llocate",),
+        "DeviceAllocationFailed": (b"Failed to allocate device plugin resource",),
+    }
+    memory = Starts
 
-    def told(self, memory: NodeMemory, event: Event) -> NodeMemory:
-        return memory.told(event) if isinstance(event, STARTS) else memory
+    def told(self, memory: Starts, event: Event) -> Starts:
+        if isinstance(event, NodeConfig | KubeletVersion) or (isinstance(event, UnitStarted) and event.unit == "kubelet"):
+            return memory.told(event)
+        return memory
 
-    def signs_of(self, event: Event, memory: Any) -> Iterable[Sign]:
-        pod: PodRef | None = getattr(event, "pod", None)
-        if isinstance(event, PodAdmissionRejected):
-            reasons = [one for one in event.conditions or () if not one.endswith("Pressure")]
-        elif isinstance(event, PodRejected | EventRecorded):
-            told = f"{event.reason or ''} {event.message or ''}"
-            if _PRESSURE.search(told[:2000]) or pod is None:
+    def signs_of(self, event: Event, memory: object) -> Iterable[Sign]:
+        if isinstance(event, PodRejected):
+            message = event.message or ""
+            if event.reason in _OTHERS or message.startswith(_PRESSURE) or (event.pod is None and event.reason is not None):
                 return
-            reason = _reason(event.reason, told)
-            if isinstance(event, EventRecorded) and not reason.startswith(("OutOf", "Unexpected", "Topology")):
-                return
-            reasons = [reason]
-        else:
-            return
-        for reason in reasons:
-            yield Sign(reason, {"reason": reason}, f"Pods are turned away: {reason}", "", (pod,))
+            yield _sign(event, event.reason, message, event.pod)
+        elif isinstance(event, EventRecorded):
+            reason = event.reason or ""
+            if event.pod is not None and (reason in REASONS or reason.startswith("OutOf")) and event.type != "Normal":
+                yield _sign(event, reason, event.message or "", event.pod)
+        elif isinstance(event, CpuManagerFailed):
+            # What concerns a container that runs does not name its pod.
+            if event.operation == "allocate" and event.pod is not None and event.pod.namespace:
+                reason = "SMTAlignmentError" if "SMT" in (event.error or "") else "UnexpectedAdmissionError"
+                yield _sign(event, reason, event.error or "", event.pod)
+        elif isinstance(event, DeviceAllocationFailed) and event.resource is None and event.container is None:
+            yield _sign(event, "UnexpectedAdmissionError", event.error or "", event.pod)
 
-    def apply(self, state: State, event: Event, node: str | None) -> State:
-        us, memory = event.seen.time_us, state.memory
-        state = super().apply(state, event, node)
-        if isinstance(event, STARTS) or not state.cases:
+    def notes_of(self, event: Event, memory: object) -> Iterable[Note]:
+        if isinstance(event, UnitStarted) and event.unit == "kubelet":
+            yield Note(None, "Kubelet is restarted", "restart")
+
+    def explain(self, case: Case, memory: Starts, node: str | None) -> Explanation:
+        return explain(case, memory.starts, node)
+
+    def _sign(self, state: State, event: Event, sign: Sign) -> State:
+        """Of what is said, which has amounts in it, only the last is kept."""
+        state = super()._sign(state, event, sign)
+        case = state.latest(sign.key)
+        said = [] if case is None else sorted((us, mark) for mark, us in case.marks.items() if mark.startswith("said "))
+        if case is None or len(said) <= _MOST_MESSAGES:
             return state
-        for case in state.cases:
-            if case.is_open and case.last is not None and case.last.us == us:
-                marks = case.marks
-                if memory.is_starting(us, _START_US):
-                    marks = {**marks, "after start": 1}
-                critical = case.pods_total >= _MANY_PODS or any(pod.namespace == "kube-system" for pod in case.pods)
-                state = state.put(case.replace(marks=marks, severity="critical" if critical else case.severity))
-        return state
-
-    def explain(self, case: Case, memory: NodeMemory, node: str | None) -> Explanation:
-        reason = case.subject["reason"]
-        text, confidence, advice = next((one[1:] for one in _WHY if reason.startswith(one[0])), _OTHER)
-        if "after start" in case.marks and reason.startswith(("OutOf", "Unexpected", "NodeAffinity")):
-            text = (
-                "The kubelet was started just before: it admits anew the pods that it finds, before device plugins have registered "
-                "and in another order than they were scheduled in."
-            )
-            confidence = "likely"
-        summary = f"{node or 'The node'} turned away {plural(case.pods_total, 'pod')} ({reason}){since(case)}."
-        advices = [advice, "The pods that failed stay behind until they are deleted: their controllers make new ones."]
-        return Explanation(summary, Cause(text, confidence, proof(case)), tuple(_findings(case)), tuple(advices))
+        gone = {mark for _, mark in said[:-_MOST_MESSAGES]}
+        return state.put(case.replace(marks={mark: us for mark, us in case.marks.items() if mark not in gone}))
 
 
-def _findings(case: Case) -> Iterator[Finding]:
-    grouped = owners(case.pods)
-    if case.pods_total > 1:
-        text = "They are " + listed([f"{plural(number, 'pod')} of {name}" for name, number in grouped[:5]])
-        rest = len(grouped) - 5
-        yield Finding("owners", f"{text}{f', and of {rest} more' if rest > 0 else ''}.", ())
-    if "after start" in case.marks:
-        yield Finding("after-restart", "The kubelet was started less than 3 min before.", ())
-
-
-def _reason(reason: str | None, told: str) -> str:
-    if reason:
-        return reason[:100]
-    found = _REASON.search(told[:2000])
-    if found:
-        return found[1]
-    return next((name for words, name in _WORDS if words in told), "Other")
+def _sign(event: Event, said: str | None, message: str, pod: PodRef | None) -> Sign:
+    """A rejection; where the line gives no reason, its message tells it in the same words in all releases."""
+    reason = (said or reason_of(message, pod))[:100]
+    marks = {f"said {' '.join(message[:400].split())[:200]}": event.seen.time_us or 0} if message else {}
+    critical = pod is not None and pod.namespace == "kube-system"
+    # Not every line gives the UID: a pod is counted once.
+    named = None if pod is None else PodRef(pod.namespace, pod.name)
+    return Sign(reason, {"reason": reason}, f"Pods are rejected: {reason}", "", (named,), critical, marks)

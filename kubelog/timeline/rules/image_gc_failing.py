@@ -7,19 +7,23 @@ try after a start may come before the runtime's figures: that is no sign.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar, Final
 
 from kubelog.message.vocabulary.event import Event
 from kubelog.message.vocabulary.image import ImageGcDisabled, ImageGcFailed, ImageGcStarted, ImageGcSucceeded
 from kubelog.message.vocabulary.node import NodeConditionChanged
-from kubelog.timeline.rules import Case, Cause, Explanation
+from kubelog.timeline.rules import Case, Cause, Explanation, Finding
 from kubelog.timeline.rules.episodic import End, EpisodicRule, Note, Sign, proof
-from kubelog.timeline.words import since
+from kubelog.timeline.words import clock, silence_finding, since
 
 # What the kubelet is told before the runtime has looked at its filesystem.
 _NOT_YET: Final = re.compile(
     r"unable to find data|invalid capacity 0|non-existent label|not (?:yet )?(?:been )?initialized|cannot find filesystem"
+)
+# What it is told by a runtime that is down or hangs.
+_SILENT: Final = re.compile(
+    r"DeadlineExceeded|deadline exceeded|code = Unavailable|connection refused|no such file or directory|timed out"
 )
 _KEY: Final = "imagefs"
 
@@ -37,7 +41,8 @@ class ImageGcFailing(EpisodicRule):
     def signs_of(self, event: Event, memory: Any) -> Iterable[Sign]:
         if isinstance(event, ImageGcFailed) and not _NOT_YET.search(event.error or ""):
             if event.wanted_bytes is None:
-                yield Sign(_KEY, {"resource": _KEY}, "Images cannot be collected", "failed", marks={"failed": 1})
+                marks = {"failed": 1} | ({"silent": 1} if _SILENT.search(event.error or "") else {})
+                yield Sign(_KEY, {"resource": _KEY}, "Images cannot be collected", "failed", marks=marks)
             else:
                 text = "Too few unused images are left to remove"
                 yield Sign(_KEY, {"resource": _KEY}, text, marks={"none-left": 1, "wanted_bytes": event.wanted_bytes})
@@ -63,10 +68,21 @@ class ImageGcFailing(EpisodicRule):
             )
         else:
             what = "unused images cannot be removed"
-            cause = Cause("The container runtime did not do what it was asked.", "likely", proof(case, ("ImageGcFailed",)))
+            text = "does not answer the kubelet" if "silent" in case.marks else "did not do what it was asked"
+            cause = Cause(f"The container runtime {text}.", "likely", proof(case, ("ImageGcFailed",)))
+        runtime = ("See whether the runtime works: `crictl info`, `systemctl status containerd crio docker`.",)
         advice = (
-            "See what fills the filesystem of the images: `crictl images`, `crictl ps -a`, "
-            "`du -xh --max-depth=2 /var/lib | sort -h | tail`.",
+            *(runtime if "none-left" not in case.marks else ()),
+            "See what fills the filesystem of the images: `crictl images`, `crictl ps -a`, `du -xh --max-depth=2 /var/lib | "
+            "sort -h | tail`.",
             "If nothing is done the node comes under DiskPressure and evicts pods: free space, or give it a larger disk.",
         )
-        return Explanation(f"On {node or 'this node'} {what}{since(case)}.", cause, (), advice)
+        return Explanation(f"On {node or 'this node'} {what}{since(case)}.", cause, tuple(_findings(case)), advice)
+
+
+def _findings(case: Case) -> Iterator[Finding]:
+    pressure = next((step for step in case.steps if step.kind == "NodeConditionChanged"), None)
+    if pressure is not None:
+        text = f"It came to DiskPressure at {clock(pressure.time, case.opened)}: the node takes no more pods and evicts some."
+        yield Finding("pressure", text, pressure.evidence)
+    yield from silence_finding(case)

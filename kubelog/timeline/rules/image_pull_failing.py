@@ -1,8 +1,11 @@
-"""ImagePullFailing: an image cannot be pulled, so the containers that need it wait.
+"""ImagePullFailing: an image cannot be pulled on this node, and the pods that need it wait.
 
-One case a node and image. A pull that fails is tried again after 10 s, 20 s and so on up to 5 min; it is an incident once a
-second try failed, or when it has lasted 45 s: one that fails once and succeeds is none. It ends when the image is pulled, or a
-container of a pod that waited starts, or its only pod is deleted; else when nothing is said of it for 15 min.
+One case a node and image. The kubelet says of each pull that it failed, and with each sync of a waiting pod (10 s to 2 min apart)
+that it still backs off; it tries again after 10 s, 20 s, 40 s … up to 5 min. One pull that fails and succeeds with the next is no
+incident: a case counts once two pulls failed, or it went on for half a minute.
+
+It closes when the image is pulled, when a container of a waiting pod starts, when the only pod that waits is deleted, or when a log
+that goes on says nothing of it for 15 min (three tries).
 """
 
 from __future__ import annotations
@@ -11,153 +14,219 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Final
 
+import msgspec
+
 from kubelog.klog.values import PodRef
+from kubelog.message.vocabulary.client import EventRecorded
 from kubelog.message.vocabulary.container_runtime import RuntimeImagePulled, RuntimeImagePullFailed
 from kubelog.message.vocabulary.event import Event
 from kubelog.message.vocabulary.pod import ContainerStarted, ImagePullFailed
-from kubelog.message.vocabulary.sync import PodConfigReceived, PodSyncFailed
-from kubelog.timeline.rules import Case, Cause, Explanation, State, instant
-from kubelog.timeline.rules.episodic import EpisodicRule, Sign, lasted_us, proof
-from kubelog.timeline.words import plural, since
+from kubelog.message.vocabulary.sync import PodConfigReceived, PodStartupObserved, PodSyncFailed
+from kubelog.timeline.incident import instant
+from kubelog.timeline.rules import Case, Explanation, Instant, State
+from kubelog.timeline.rules.episodic import End, EpisodicRule, Sign
+from kubelog.timeline.rules.image_pull_failing_words import explain, mark_of
 
-_REASONS: Final = (
-    "ErrImagePull",
-    "ImagePullBackOff",
-    "InvalidImageName",
-    "ErrImageNeverPull",
-    "ImageInspectError",
-    "RegistryUnavailable",
-)
-_LASTS_US: Final = 45_000_000
-# Lines of one try lie closer together than two tries.
-_ONE_TRY_US: Final = 8_000_000
-_MANY_PODS: Final = 3
-# Words of the error → what that means, how sure it is, what to do.
-_WHY: Final[tuple[tuple[str, re.Pattern[str], str, str, str], ...]] = (
-    ("rate", re.compile(r"toomanyrequests|429 Too Many|pull rate limit|rate exceeded"),
-     "The registry allows no more pulls for now: its rate limit is reached.", "certain",
-     "Pull with credentials (imagePullSecrets), through a mirror of your own, or with imagePullPolicy: IfNotPresent."),
-    ("plain", re.compile(r"server gave HTTP response to HTTPS client"),
-     "The registry speaks plain HTTP, and is asked by HTTPS.", "certain",
-     "Let the registry serve TLS; where it must not, tell the container runtime so."),
-    ("tls", re.compile(r"x509|certificate|tls:"), "The registry's certificate is not trusted, or not valid.", "certain",
-     "Install the registry's CA where the container runtime looks for it, and see whether its certificate has expired."),
-    ("dns", re.compile(r"no such host|server misbehaving|lookup .{1,200} (?:i/o timeout|on)"),
-     "The registry's name cannot be resolved on this node.", "likely",
-     "Resolve it on the node itself (`getent hosts NAME`): the runtime uses the node's resolver, not the cluster's DNS."),
-    ("denied", re.compile(r"unauthorized|denied|403 Forbidden|401 Unauthorized|no basic auth credentials|authentication required"),
-     "The registry does not let this node pull it: it is private, the credentials lack or are wrong, or it is not there (a "
-         "registry "
-     "answers both alike).", "likely",
-     "See the name for a typing error; then the imagePullSecrets of the pod or its service account, and that they are of this "
-         "registry."),
-    ("disk", re.compile(r"no space left on device|disk quota exceeded"), "The disk of the node is full.", "certain",
-     "Free space for images on the node: `crictl rmi --prune`, `df -h /var/lib`."),
-    ("missing", re.compile(r"not found|manifest unknown|NotFound|does not exist|no match for platform|no matching manifest"),
-     "The registry has no such image or tag, or none for this node's platform.", "certain",
-     "Correct the image's name or tag, or push it: `crictl pull IMAGE` on the node tells the same."),
-    ("name", re.compile(r"InvalidImageName|invalid reference format|couldn't parse image"),
-     "The image's name is none that is allowed.", "certain", "Correct the image's name in the pod: no blanks, no capitals "
-         "before the tag."),
-    ("never", re.compile(r"ErrImageNeverPull|NeverPull|pull policy of Never"),
-     "The pod says imagePullPolicy: Never, and the image is not on this node.", "certain",
-     "Load the image onto the node, or let it be pulled."),
-    ("unreached", re.compile(r"connection refused|i/o timeout|no route to host|timeout|deadline exceeded|EOF|connection "
-        r"reset|Unavailable|TLS handshake"),
-     "The registry is not reached from this node, or does not answer in time.", "likely",
-     "Try it from the node: `curl -v https://REGISTRY/v2/`; look at the proxy settings of the container runtime."),
+# What the kubelet calls the state of a container whose image is not there.
+_STATES: Final = frozenset(
+    {"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "RegistryUnavailable", "ImageInspectError",
+     "SignatureValidationFailed"}
 )  # fmt: skip
-_OTHER: Final = (
-    "The error itself is all that the log tells.",
-    "possible",
-    "Try it on the node: `crictl pull IMAGE` says why at once.",
+# States in which something was tried just now, not only put off.
+_TRIES: Final = _STATES - {"ImagePullBackOff"}
+# Lines of one pull lie closer together than this; two pulls of an image do not.
+_ONE_TRY_US: Final = 5_000_000
+_LEAST_US: Final = 30_000_000
+_NAMED: Final = re.compile(
+    r"(?:[Bb]ack-off pulling image|Container image|default image tag|parse image reference|(?:pull|pulling|unpack) image"
+    r"|pull and unpack "
+    r'image|manifest for|resolve reference|initializing source docker:/?/?)[ :]?"?([^\s"\\]{1,600}[^\s"\\:,])'
 )
+_PULLED: Final = re.compile(r'(?:Successfully pulled image|Container image) "([^"]{1,600})"')
+_DEFAULT: Final = "docker.io/"
+
+
+class Last(msgspec.Struct, frozen=True, gc=False):
+    """The last pull that failed: a pod's error that names no image, right behind it, is of that one."""
+
+    image: str | None = None
+    us: int | None = None
 
 
 class ImagePullFailing(EpisodicRule):
     """See the module."""
 
     kind = "ImagePullFailing"
-    opens = extends = frozenset({ImagePullFailed, PodSyncFailed, RuntimeImagePullFailed})
-    closes = frozenset({RuntimeImagePulled, ContainerStarted, PodConfigReceived})
+    opens = extends = frozenset({ImagePullFailed, RuntimeImagePullFailed, PodSyncFailed})
+    closes = frozenset({RuntimeImagePulled, EventRecorded, ContainerStarted, PodStartupObserved, PodConfigReceived})
     about: ClassVar[Mapping[str, tuple[bytes, ...]]] = {
-        "PodSyncFailed": tuple(reason.encode() for reason in _REASONS),
+        "PodSyncFailed": tuple(one.encode() for one in sorted(_STATES)),
+        "EventRecorded": (b"Pulled",),
         "PodConfigReceived": (b"DELETE", b"REMOVE"),
     }
-    quiet_us: ClassVar[int] = 900_000_000
+    memory = Last
+    quiet_us: ClassVar[int] = 900_000_000  # three tries
+    reopen_us: ClassVar[int] = 1_800_000_000  # what fails again within half an hour is the same registry, the same name
+    signs = frozenset({PodSyncFailed})
 
-    def signs_of(self, event: Event, memory: Any) -> Iterable[Sign]:
-        image: str | None = getattr(event, "image", None)
-        if not image or (isinstance(event, PodSyncFailed) and event.reason not in _REASONS):
-            return
-        error: str = getattr(event, "error", None) or ""
-        why = next((one[0] for one in _WHY if one[1].search(error[:4000])), "")
-        waits = isinstance(event, PodSyncFailed) and event.reason == "ImagePullBackOff"
-        text = "The container waits for the next try (ImagePullBackOff)" if waits else "The image cannot be pulled"
-        pods: tuple[PodRef | None, ...] = (event.pod,) if isinstance(event, PodSyncFailed) else ()
-        marks = {} if waits or not why else {f"why {why}": 1}
-        yield Sign(_key(image), {"image": image}, text, "waits" if waits else why, pods, marks=marks)
+    def told(self, memory: Last, event: Event) -> Last:
+        if isinstance(event, ImagePullFailed | RuntimeImagePullFailed) and event.image:
+            return Last(event.image, event.seen.time_us)
+        return memory
+
+    def signs_of(self, event: Event, memory: Last | None) -> Iterable[Sign]:
+        if isinstance(event, ImagePullFailed | RuntimeImagePullFailed):
+            image = event.image or _image_in(event.error)
+            if image:
+                text = "The image cannot be pulled"
+                yield Sign(key_of(image), {"image": image[:600]}, text, "failed", marks=_tried(event, event.error))
+        elif isinstance(event, PodSyncFailed):
+            yield from _of_pod(event, memory)
+
+    def ends_of(self, event: Event, memory: Last) -> Iterable[End]:
+        image: str | None = None
+        if isinstance(event, RuntimeImagePulled) and event.reference:
+            # CRI-O names what it has pulled by its digest only: that the image is another is not known.
+            image = event.image
+        elif isinstance(event, EventRecorded) and event.reason == "Pulled" and (found := _PULLED.search(event.message or "")):
+            image = found[1]
+        if image:
+            yield End(key_of(image), "The image is pulled")
 
     def apply(self, state: State, event: Event, node: str | None) -> State:
-        if isinstance(event, RuntimeImagePulled):
-            case = state.latest(_key(event.image)) if event.image else None
-            return state if case is None else self._end(state, event, case, "The image is pulled")
-        if isinstance(event, ContainerStarted):
-            for case in state.cases:
-                if event.pod is not None and any(_is_one(pod, event.pod) for pod in case.pods):
-                    state = self._end(state, event, case, "A container of a pod that waited is started")
-            return state
-        if isinstance(event, PodConfigReceived):
-            for gone in (event.pods or ()) if event.operation in ("DELETE", "REMOVE") else ():
-                for case in state.cases:
-                    if case.pods and all(_is_one(pod, gone) for pod in case.pods):
-                        state = self._end(state, event, case, "The pod that waited is deleted")
-            return state
+        if isinstance(event, ContainerStarted | PodStartupObserved | PodConfigReceived):
+            return self._pod_changed(state, event) if state.cases else state
         return super().apply(state, event, node)
 
     def matters(self, case: Case) -> bool:
-        return case.marks.get("tries", 0) > 1 or lasted_us(case) >= _LASTS_US
+        marks = case.marks
+        if marks.get("tried_us", 0) + marks.get("first_us", 0) >= _ONE_TRY_US:
+            return True
+        return case.last is not None and case.opened is not None and case.last.us - case.opened.us >= _LEAST_US
+
+    def reopens(self, case: Case, now: Instant | None) -> bool:
+        """What ended before it was an incident is not opened again: that would make one of two short ones."""
+        return case.is_open or (self.matters(case) and super().reopens(case, now))
+
+    def begins_anew(self, case: Case) -> bool:
+        """What is still said after the pod was deleted is of the same episode; so is a pod that comes in its place. Where a
+        container
+        of the pod ended it, that was another one, with another image.
+        """
+        closed = case.closed.us if case.closed is not None else None
+        return case.resolution != "condition-cleared" and case.marks.get("runs_us") != closed
 
     def explain(self, case: Case, memory: Any, node: str | None) -> Explanation:
-        found = [one for one in _WHY if f"why {one[0]}" in case.marks]
-        text, confidence, advice = found[0][2:] if found else _OTHER
-        image, host = case.subject["image"], _registry(case.subject["image"])
-        waits = (
-            (f"; {plural(case.pods_total, 'pod')} {'waits' if case.pods_total == 1 else 'wait'} for it") if case.pods_total else ""
+        return explain(case, node)
+
+    def _pod_changed(self, state: State, event: ContainerStarted | PodStartupObserved | PodConfigReceived) -> State:
+        now = instant(event.seen)
+        for case in state.cases:
+            if not case.is_open:
+                continue
+            if isinstance(event, PodConfigReceived):
+                gone = {(pod.namespace, pod.name) for pod in event.pods or ()}
+                if event.operation in ("DELETE", "REMOVE") and case.pods and case.pods_total == len(case.pods):
+                    left = [pod for pod in case.pods if (pod.namespace, pod.name) not in gone and _mark(pod) not in case.marks]
+                    if len(left) < len(case.pods):
+                        marks = {_mark(pod): 1 for pod in case.pods if (pod.namespace, pod.name) in gone}
+                        case = case.replace(marks={**case.marks, **marks})
+                        if not left:
+                            text = "The last pod that waits for the image is deleted"
+                            case = case.said(event, text, "gone").close("resolved", "condition-cleared", now)
+                        state = state.put(case)
+            elif (
+                event.pod is not None
+                and _waits(case, event.pod)
+                and (isinstance(event, PodStartupObserved) or _is_later(case, now))
+            ):
+                case = case.said(event, "A pod that waited for the image runs", "runs").close("resolved", "recovered", now)
+                if isinstance(event, ContainerStarted) and case.closed is not None:
+                    case = case.replace(marks={**case.marks, "runs_us": case.closed.us})
+                state = state.put(case)
+        return state
+
+
+def key_of(image: str) -> str:
+    """An image by its full name: an error names it as the pod's spec does, or as the runtime does."""
+    name, at, digest = image[:600].partition("@")
+    _, slash, last = name.rpartition("/")
+    if not at and ":" not in last:
+        name += ":latest"
+    first = name.partition("/")[0]
+    if not slash:
+        return f"{_DEFAULT}library/{name}{at}{digest}"
+    is_host = "." in first or ":" in first or first == "localhost"
+    return f"{'' if is_host else _DEFAULT}{name}{at}{digest}"
+
+
+def _image_in(error: str | None) -> str | None:
+    found = _NAMED.search((error or "")[:8000].replace('\\"', '"'))
+    return found[1] if found else None
+
+
+def _of_pod(event: PodSyncFailed, memory: Last | None) -> Iterable[Sign]:
+    """A pod waits for its images; it may name none, or several."""
+    pod = event.pod
+    if pod is not None and pod.uid is None and event.pod_uid:
+        pod = PodRef(pod.namespace, pod.name, event.pod_uid)
+    failures = event.failures if isinstance(event.failures, list) else []
+    found: dict[str, tuple[str, str, str]] = {}
+    for one in failures[:50] or [{"reason": event.reason, "message": event.error}]:
+        reason, message = str(one.get("reason") or ""), str(one.get("message") or "")
+        if reason not in _STATES:
+            continue
+        image = _image_in(message) or (event.image if reason == event.reason else None)
+        if image is None:
+            if memory is None:
+                # It takes the memory to know which.
+                return
+            image = _last(event, memory)
+        if image:
+            found.setdefault(key_of(image), (image, reason, message))
+    for key, (image, reason, message) in found.items():
+        tried = _tried(event, f"{reason}: {message}") if reason in _TRIES else _told(event, message)
+        text = (
+            "A pod cannot start: its image cannot be pulled"
+            if reason in _TRIES
+            else "A pod waits for the next try to pull the image"
         )
-        waits = waits if case.is_open else waits.replace("waits", "waited").replace("wait for", "waited for")
-        verb = "cannot" if case.is_open else "could not"
-        summary = f"Image {image} {verb} be pulled{f' on {node}' if node else ''}{since(case)}{waits}."
-        signs = proof(case, ("ImagePullFailed", "RuntimeImagePullFailed")) or proof(case)
-        advice = advice.replace("IMAGE", image).replace("REGISTRY", host)
-        return Explanation(summary, Cause(text, confidence, signs), (), (advice,))
-
-    def _sign(self, state: State, event: Event, sign: Sign) -> State:
-        state = super()._sign(state, event, sign)
-        case, us = state.latest(sign.key), event.seen.time_us
-        if case is None:
-            return state
-        marks = case.marks
-        if sign.about != "waits" and (us is None or us - marks.get("try_us", -(1 << 62)) > _ONE_TRY_US):
-            marks = {**marks, "tries": marks.get("tries", 0) + 1, "try_us": us or 0}
-        critical = case.pods_total >= _MANY_PODS
-        return state.put(case.replace(marks=marks, severity="critical" if critical else case.severity))
-
-    def _end(self, state: State, event: Event, case: Case, text: str) -> State:
-        if not case.is_open:
-            return state
-        return state.put(case.said(event, text, "end").close("resolved", "recovered", instant(event.seen)))
+        critical = pod is not None and pod.namespace == "kube-system"
+        yield Sign(key, {"image": image[:600]}, text, reason, (_plain(pod),), critical, tried)
 
 
-def _key(image: str) -> str:
-    """The same image under its short and its long name."""
-    return image.removeprefix("docker.io/").removeprefix("library/")
+def _last(event: Event, memory: Last | None) -> str | None:
+    """The image of a pull that failed just before."""
+    now = event.seen.time_us
+    if memory is None or memory.us is None or now is None or not 0 <= now - memory.us < 1_000_000:
+        return None
+    return memory.image
 
 
-def _registry(image: str) -> str:
-    first, slash, _ = image.partition("/")
-    return first if slash and ("." in first or ":" in first or first == "localhost") else "registry-1.docker.io"
+def _plain(pod: PodRef | None) -> PodRef | None:
+    """Without the UID, which not every line gives: a pod is counted once."""
+    return None if pod is None else PodRef(pod.namespace, pod.name)
 
 
-def _is_one(pod: PodRef, other: PodRef) -> bool:
-    return (pod.name, pod.namespace) == (other.name, other.namespace)
+def _tried(event: Event, error: str | None) -> dict[str, int]:
+    us, told = event.seen.time_us, _told(event, error)
+    # `first_us` is below zero, so that the greatest of them is the first.
+    return told if us is None else {"tried_us": us, "first_us": -us, **told}
+
+
+def _told(event: Event, error: str | None) -> dict[str, int]:
+    mark = mark_of(error)
+    return {} if mark is None else {mark: event.seen.time_us or 0}
+
+
+def _mark(pod: PodRef) -> str:
+    return f"gone {pod.namespace}/{pod.name}"[:600]
+
+
+def _waits(case: Case, pod: PodRef) -> bool:
+    return any(one.name == pod.name and one.namespace == pod.namespace for one in case.pods)
+
+
+def _is_later(case: Case, now: Instant | None) -> bool:
+    """Whether a container starts well behind the last try; what starts with it is another one of the pod, or its sandbox."""
+    return now is not None and now.us - case.marks.get("tried_us", 0) >= _ONE_TRY_US

@@ -9,7 +9,8 @@ when a log that goes on has been quiet for 10 minutes.
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Final, NamedTuple
 
 import msgspec
@@ -33,6 +34,7 @@ from kubelog.message.vocabulary.evidence import ClusterEvent, FilesystemUsage
 from kubelog.message.vocabulary.host import JournalSuppressed, LineCut, UnitStarted
 from kubelog.message.vocabulary.node import NodeConditionChanged
 from kubelog.message.vocabulary.start import KubeletFlags, KubeletVersion, NodeConfig
+from kubelog.message.vocabulary.sync import PodRejected
 from kubelog.timeline.case import Case
 from kubelog.timeline.incident import Gap, Instant, Step, instant, with_step
 from kubelog.timeline.kubelet import TELLING, Kubelet, Start
@@ -45,6 +47,7 @@ _START_US: Final = 30_000_000
 # So long a kubelet keeps a condition after the last sign of it (--eviction-pressure-transition-period).
 _TRANSITION_US: Final = 300_000_000
 _PRESSURES: Final = ("DiskPressure", "MemoryPressure", "PIDPressure")
+_CONDITIONS: Final = re.compile(r"The node had condition: \[([\w ]{1,200})\]")
 # Signs that name no resource: what they say, and whether that is critical.
 _SAID: Final[dict[type[Event], tuple[str, bool]]] = {
     EvictionNoActivePods: ("No pod is left to evict, though the threshold is still crossed", True),
@@ -62,10 +65,19 @@ class NodePressureEviction(Rule):
 
     kind = "NodePressureEviction"
     opens = extends = frozenset(
-        {EvictionReclaimAttempted, EvictionPodsRequired, PodAdmissionRejected, NodeConditionChanged, ClusterEvent, *_SAID}
+        {
+            EvictionReclaimAttempted,
+            EvictionPodsRequired,
+            PodAdmissionRejected,
+            PodRejected,
+            NodeConditionChanged,
+            ClusterEvent,
+            *_SAID,
+        }
     )
     closes = frozenset({EvictionReclaimed, NodeConditionChanged, NodeConfig, UnitStarted})
     explains = frozenset({KubeletVersion, KubeletFlags, FilesystemUsage, JournalSuppressed, LineCut})
+    about: ClassVar[Mapping[str, tuple[bytes, ...]]] = {"PodRejected": (b"The node had condition",)}
     memory = Kubelet
 
     signs: ClassVar[frozenset[type[Event]]] = frozenset(
@@ -82,6 +94,11 @@ class NodePressureEviction(Rule):
                 for condition in conditions or ():
                     if condition in _PRESSURES:
                         state = self._sign(state, event, _sign(type(event), condition), (pod,))
+            case PodRejected(pod=pod, reason="Evicted", message=message) if found := _CONDITIONS.match(message or ""):
+                # From 1.31 on the line is that of all rejections.
+                for condition in found[1].split():
+                    if condition in _PRESSURES:
+                        state = self._sign(state, event, _sign(PodAdmissionRejected, condition), (pod,))
             case EvictionReclaimAttempted(resource=resource) | EvictionPodsRequired(resource=resource):
                 return self._sign(state, event, _sign(type(event), resource), (), resource)
             case EvictionReclaimed(resource=resource):

@@ -28,6 +28,8 @@ _SIGNALS: Final = {
 }
 # What a kubelet watches when nothing is set, by the release that brought it (pkg/kubelet/apis/config, Linux).
 _DEFAULTS: Final = ("memory.available<100Mi", "nodefs.available<10%", "nodefs.inodesFree<5%", "imagefs.available<15%")
+# A pod is turned away; from 1.31 on in the words of all rejections.
+_REJECTED: Final = ("PodAdmissionRejected", "PodRejected")
 _KUBELET_ROOT: Final = "/var/lib/kubelet"
 
 
@@ -99,7 +101,7 @@ def _summary(case: Case, memory: Kubelet, node: str | None) -> str:
     what = []
     if case.counts.get("EvictionNoActivePods"):
         what.append("nothing was left to evict")
-    evicted, rejected = case.counts.get("EvictionPodEvicted", 0), case.counts.get("PodAdmissionRejected", 0)
+    evicted, rejected = case.counts.get("EvictionPodEvicted", 0), sum(case.counts.get(one, 0) for one in _REJECTED)
     if evicted:
         what.append(f"{plural(evicted, 'pod')} {'was' if evicted == 1 else 'were'} evicted")
     if rejected and rejected == case.pods_total:
@@ -154,7 +156,7 @@ def _cause(case: Case, memory: Kubelet) -> Cause | None:
         "EvictionReclaimAttempted",
         "EvictionPodsRequired",
         "EvictionNoActivePods",
-        "PodAdmissionRejected",
+        *_REJECTED,
         "NodeConditionChanged",
     ):
         because += [step.evidence[0] for step in case.steps if step.kind == kind and step.evidence][:1]
@@ -350,7 +352,7 @@ def _advice(case: Case, memory: Kubelet) -> Iterator[str]:
                 f"This kubelet (Kubernetes {_release(low, high)}) takes thresholds from the flag only; from 1.10 on use "
                 "evictionHard in a configuration file (--config) instead."
             )
-    if case.counts.get("PodAdmissionRejected"):
+    if any(case.counts.get(one) for one in _REJECTED):
         yield (
             "Rejected pods stay behind as Failed: those of a DaemonSet, Deployment or the like are made again by their controller; "
             "delete what is left (`kubectl get pods -A --field-selector=status.phase=Failed`)."

@@ -1,219 +1,298 @@
-"""VolumeStuck: a volume cannot be mounted, so its pod waits; or one cannot be unmounted or removed, so that its pod's remains stay.
+"""VolumeStuck: a volume cannot be mounted for a pod that waits for it, or not be removed from the node behind one that is gone.
 
-One case a pod, by its name; what is left of pods that are gone (orphans) is one case a node. A mount that fails is tried again
-with growing pauses: it is an incident once the pauses have grown to a minute, it has lasted 2 min, or the kubelet itself gave up
-waiting (after 2 min); orphans are after 30 s, or where there are many. It ends when the volume is mounted, a container of the pod
-starts, or the pod is deleted; else when nothing is said of it for 10 min (the longest pause is 2 min).
+One case a pod, which is named by its first volume that fails; one a volume where no pod is named (it is detached from the node);
+one an orphaned pod. The kubelet tries an operation on a volume again after 0.5 s, 1 s, 2 s … up to 2 min 2 s, and gives up waiting
+for a pod's volumes after two minutes. What succeeds before that is no incident: objects that are not registered yet after a start,
+a secret that is made a moment later, a disk that is being attached. So a case counts once the kubelet gave up waiting, put off the
+next try by a minute, or said so for a minute; an orphaned pod, which is complained of every 2 s, with the third complaint.
+
+It closes when what failed is done, when a container of the pod starts, when the pod is deleted, when what it left is cleaned up, or
+when a log that goes on says nothing of it for 10 min (five tries).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from typing import ClassVar, Final
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, ClassVar, Final
 
 import msgspec
 
+from kubelog.klog.values import PodRef
 from kubelog.message.vocabulary.event import Event
 from kubelog.message.vocabulary.pod import ContainerStarted
 from kubelog.message.vocabulary.sync import OrphanedPodCleaned, OrphanedPodVolumes, PodConfigReceived, PodSyncFailed
-from kubelog.message.vocabulary.volume import VolumeMountFailed, VolumeOperationSucceeded
-from kubelog.timeline.incident import Finding
-from kubelog.timeline.rules import Case, Cause, Explanation, State, instant
-from kubelog.timeline.rules.episodic import EpisodicRule, Sign, lasted_us, proof
-from kubelog.timeline.words import since
-
-_ORPHANS: Final = "orphans"
-_SECOND_US: Final = 1_000_000
-_POD: Final = re.compile(r'pod "([^"\s]{1,253})" \(UID')
-_UNMOUNT: Final = re.compile(r"\bUnmount(?:Volume|Device)|TearDown|DetachVolume")
-_WAITED: Final = re.compile(r"timed out waiting|timeout expired waiting|context deadline exceeded|unmounted volumes")
-_KNOWN: Final = 200
-# Words of the error → what that means, how sure it is, what to do.
-_WHY: Final[tuple[tuple[str, re.Pattern[str], str, str, str], ...]] = (
-    ("missing", re.compile(r"(?:secrets?|configmaps?|object) \"?[^\"\s]{1,300}\"? (?:not found|not registered)|references "
-        r"non-existent"),
-     "What the volume is made of, a Secret or ConfigMap or a key of one, is not there.", "certain",
-     "Create it in the pod's namespace, or correct its name in the pod: `kubectl describe pod` names it. The kubelet tries "
-         "again by itself."),
-    ("multi-attach", re.compile(r"[Mm]ulti-[Aa]ttach"), "The volume is still attached to another node, and can be attached to "
-        "one only.", "certain",
-     "See which node has it (`kubectl get volumeattachments`). If that node is gone, delete its Node object or taint it "
-         "out-of-service."),
-    ("no-driver", re.compile(r"not found in the list of registered CSI drivers|driver name .{1,200} not found"),
-     "The CSI driver of the volume has not registered with this kubelet.", "certain",
-     "See whether the driver's node plugin (a DaemonSet) runs on this node: `kubectl get csinodes`, `kubectl get pods -A -o "
-         "wide`."),
-    ("no-helper", re.compile(r"bad option; for several filesystems|mount\.(?:nfs|cifs|glusterfs)|executable file not found"),
-     "The node lacks the program that mounts this kind of filesystem.", "likely",
-     "Install it on the node: nfs-common or nfs-utils for NFS, cifs-utils for SMB, glusterfs-client."),
-    ("denied", re.compile(r"access denied|permission denied|[Ff]orbidden|not authorized|cannot get resource"),
-     "Access to the volume, or to what it is made of, is denied.", "likely",
-     "See who is denied what in the error: an export's client list, a cloud role, or the node's authorization by the API server."),
-    ("busy", re.compile(r"device is busy|target is busy|device or resource busy|still in use"),
-     "The volume is still in use on this node: a process holds a file of it open, or it is mounted once more.", "likely",
-     "Find who holds it: `lsof +D PATH`, `fuser -vm PATH`, `grep VOLUME /proc/*/mountinfo`."),
-    ("broken", re.compile(r"wrong fs type|bad superblock|Input/output error|read-only file system|fsck"),
-     "The filesystem on the volume is damaged, or of another type than is said.", "likely",
-     "Look at the kernel's log for the device (`dmesg`), and check the filesystem while it is not mounted."),
-    ("unreached", re.compile(r"connection refused|i/o timeout|no route to host|Connection timed out|DeadlineExceeded|context "
-        r"deadline exceeded|Unavailable"),
-     "The storage, or the driver that speaks to it, does not answer.", "likely",
-     "See whether the driver's pods run and what they log, and whether this node reaches the storage."),
-)  # fmt: skip
-_OTHER: Final = (
-    "The error itself is all that the log tells.",
-    "possible",
-    "Read the error in full, and the log of the volume's driver.",
+from kubelog.message.vocabulary.volume import (
+    VolumeMountFailed,
+    VolumeOperationStarted,
+    VolumeOperationSucceeded,
+    VolumeSpecFailed,
 )
+from kubelog.timeline.incident import instant
+from kubelog.timeline.rules import Case, Explanation, Instant, State
+from kubelog.timeline.rules.episodic import EpisodicRule, Sign
+from kubelog.timeline.rules.volume_stuck_words import explain, mark_of
+
+_LEAST_US: Final = 60_000_000
+_LEAST_RETRY_S: Final = 60
+_LEAST_ORPHANED: Final = 3
+_MOST_PODS, _MOST_VOLUMES, _MOST_REASONS = 256, 32, 8
+# What failed, as the kubelet's operations are called: `MountVolume.SetUp failed for volume …`, `DetachVolume.Detach failed …`.
+_UNMOUNTS: Final = re.compile(r"(?:Un[mM]ount|Unmap|Detach|Tear|error cleaning subPath mounts|operation Un)")
+_POD: Final = re.compile(r'\bpod "([^"]{1,253})" \(UID: "([^"]{1,64})"\)')
+_UNMOUNTED: Final = re.compile(r"unmounted volumes=\[([^\]]{0,2000})\]")
+_MOUNTED: Final = frozenset({"MountVolume", "MapVolume", "MapPodDevice"})
+_UNMOUNTED_OPERATIONS: Final = frozenset({"UnmountVolume", "UnmapVolume", "UnmountDevice", "UnmapDevice", "DetachVolume"})
 
 
 class Pods(msgspec.Struct, frozen=True, gc=False):
-    """The pods that were spoken of lately: uid and name."""
+    """Which pod a UID is: lines of volumes name mostly the UID, and never the namespace. The last 256."""
 
-    known: tuple[tuple[str, str], ...] = ()
+    by_uid: dict[str, tuple[str, str]] = {}
 
-    def name_of(self, uid: str | None) -> str | None:
-        return next((name for one, name in reversed(self.known) if one == uid), None)
+    def named(self, pods: Iterable[tuple[PodRef | None, str | None]]) -> Pods:
+        new = {
+            uid: (pod.namespace, pod.name)
+            for pod, uid in pods
+            if uid and pod is not None and pod.namespace and self.by_uid.get(uid) != (pod.namespace, pod.name)
+        }
+        if not new:
+            return self
+        known = {**self.by_uid, **new}
+        for uid in list(known)[: max(0, len(known) - _MOST_PODS)]:
+            del known[uid]
+        return Pods(known)
+
+    def of(self, pod: PodRef | None, uid: str | None) -> PodRef | None:
+        """All that is known of a pod of which something is said."""
+        uid = uid or (pod.uid if pod is not None else None)
+        if uid and uid in self.by_uid:
+            return PodRef(*self.by_uid[uid], uid)
+        if pod is None:
+            return None
+        if not uid and pod.namespace:
+            uid = next((one for one in reversed(self.by_uid) if self.by_uid[one] == (pod.namespace, pod.name)), None)
+        return PodRef(pod.namespace, pod.name, uid)
 
 
 class VolumeStuck(EpisodicRule):
     """See the module."""
 
     kind = "VolumeStuck"
-    opens = extends = frozenset({VolumeMountFailed, OrphanedPodVolumes, PodSyncFailed})
-    closes = frozenset({VolumeOperationSucceeded, ContainerStarted, PodConfigReceived, OrphanedPodCleaned})
+    opens = extends = frozenset({VolumeMountFailed, VolumeSpecFailed, PodSyncFailed, OrphanedPodVolumes})
+    closes = frozenset({VolumeOperationSucceeded, ContainerStarted, OrphanedPodCleaned, PodConfigReceived})
+    explains = frozenset({VolumeOperationStarted})
     about: ClassVar[Mapping[str, tuple[bytes, ...]]] = {
-        "PodSyncFailed": (b"unmounted volumes", b"volumes to attach or mount", b"attach or mount volumes"),
-        "PodConfigReceived": (b"DELETE", b"REMOVE"),
-        "VolumeOperationSucceeded": (b"MountVolume",),
+        "PodSyncFailed": (b"unmounted volumes=[",),
+        "VolumeOperationStarted": (b"VerifyControllerAttachedVolume",),
     }
     memory = Pods
+    signs = frozenset({OrphanedPodVolumes})
 
     def told(self, memory: Pods, event: Event) -> Pods:
-        if isinstance(event, VolumeMountFailed | PodSyncFailed):
-            name, uid = _pod_of(event), event.pod_uid or (event.pod.uid if event.pod else None)
-            if name and uid and memory.name_of(uid) != name:
-                return Pods((*memory.known, (uid, name))[-_KNOWN:])
+        match event:
+            case PodConfigReceived(pods=pods):
+                return memory.named((pod, pod.uid) for pod in pods or ())
+            case VolumeOperationStarted(pod=pod, pod_uid=uid) | PodSyncFailed(pod=pod, pod_uid=uid):
+                return memory.named([(pod, uid or (pod.uid if pod else None))])
+            case VolumeMountFailed(pod=PodRef(uid=uid) as pod):
+                return memory.named([(pod, uid)])
         return memory
 
     def signs_of(self, event: Event, memory: Pods) -> Iterable[Sign]:
         if isinstance(event, OrphanedPodVolumes):
-            subject = {"pod_uid": event.pod_uid} if event.pod_uid else {}
-            marks = {"orphans": event.count or 1}
-            yield Sign(_ORPHANS, subject, "Volumes of pods that are gone are still on the disk", "", marks=marks)
-        elif isinstance(event, VolumeMountFailed) or (isinstance(event, PodSyncFailed) and event.reason == "VolumesNotReady"):
-            error, uid = event.error or "", event.pod_uid or (event.pod.uid if event.pod else None)
-            name = _pod_of(event) or memory.name_of(uid)
-            volume = event.volume if isinstance(event, VolumeMountFailed) else None
-            unmounts = bool(_UNMOUNT.search(error[:200]))
-            key = name or uid or volume
-            if key is None:
-                return
-            subject = _subject(event, name, uid, volume)
-            why = next((one[0] for one in _WHY if one[1].search(error[:4000])), "")
-            waited = bool(_WAITED.search(error[:4000])) and not unmounts and not _POD.search(error)
-            marks = {f"why {why}": 1} if why and not waited else {}
-            marks |= {"waited": 1} if waited else {}
-            marks |= {"unmount": 1} if unmounts else {}
-            if isinstance(event, VolumeMountFailed) and event.retry_s is not None:
-                marks["retry_us"] = int(event.retry_s * 1e6)
-            if waited:
-                text = "The kubelet gives up waiting for the pod's volumes, for now"
-            else:
-                text = f"{volume or 'A volume'} cannot be {'unmounted' if unmounts else 'mounted'}"
-            pods = (event.pod,) if event.pod else ()
-            yield Sign(key, subject, text, why or ("waited" if waited else ""), pods, waited, marks)
+            if event.pod_uid:
+                # The reason alone: what it names may be another each time.
+                why = mark_of(event.error).split(" ")[1]
+                marks = {"orphaned": 1, "orphans": event.count or 1, f"why {why}": event.seen.time_us or 0}
+                text = "Volumes of a pod that is gone cannot be removed"
+                yield Sign(f"orphaned {event.pod_uid}", {"pod_uid": event.pod_uid}, text, marks=marks)
+        elif isinstance(event, VolumeMountFailed):
+            yield from _of_operation(event, memory)
+        elif isinstance(event, VolumeSpecFailed) and event.pod is not None:
+            marks = {"mount": 1, **_why(event, event.error), **_named("volume", event.volume)}
+            pod = memory.of(event.pod, None)
+            yield _sign(pod, event.volume, f"What volume {event.volume or '?'} is cannot be found out", event.volume or "", marks)
+        elif isinstance(event, PodSyncFailed):
+            yield from _of_sync(event, memory.of(event.pod, event.pod_uid), event.error or "")
 
     def apply(self, state: State, event: Event, node: str | None) -> State:
-        match event:
-            case VolumeOperationSucceeded(operation="MountVolume"):
-                name = event.pod.name if event.pod else state.memory.name_of(event.pod_uid)
-                return self._end(state, event, name, "The volume is mounted", event.volume)
-            case ContainerStarted(pod=pod) if pod is not None:
-                return self._end(state, event, pod.name, "A container of the pod is started: its volumes are mounted")
-            case PodConfigReceived(operation="DELETE" | "REMOVE", pods=pods):
-                for pod in pods or ():
-                    state = self._end(state, event, pod.name, "The pod is deleted", mounts_only=True)
-                return state
-            case OrphanedPodCleaned(pod_uid=uid):
-                case = state.latest(_ORPHANS)
-                if case is not None and case.is_open and case.subject.get("pod_uid") == uid:
-                    case = case.said(event, "What was left of the pod is removed", "end")
-                    state = state.put(case.close("resolved", "recovered", instant(event.seen)))
-                return state
-            case _:
-                return super().apply(state, event, node)
+        # Most of what ends a case is said of volumes that nothing is wrong with.
+        if state.cases and any(case.is_open for case in state.cases):
+            state = self._ended(state, event)
+        return super().apply(state, event, node)
 
     def matters(self, case: Case) -> bool:
-        if case.key == _ORPHANS:
-            return lasted_us(case) >= 30 * _SECOND_US or case.marks.get("orphans", 0) >= 10
-        return "waited" in case.marks or case.marks.get("retry_us", 0) >= 60 * _SECOND_US or lasted_us(case) >= 120 * _SECOND_US
+        signs = case.marks.get("signs", 0)
+        if "orphaned" in case.marks:
+            return signs >= _LEAST_ORPHANED
+        if "timeout" in case.marks or case.marks.get("retry_s", 0) >= _LEAST_RETRY_S:
+            return True
+        lasted = case.last.us - case.opened.us if case.last is not None and case.opened is not None else 0
+        return signs >= 3 and lasted >= _LEAST_US
 
-    def explain(self, case: Case, memory: Pods, node: str | None) -> Explanation:
-        where = f" on {node}" if node else ""
-        if case.key == _ORPHANS:
-            verb = "are" if case.is_open else "were"
-            uid = case.subject.get("pod_uid", "UID")
-            return Explanation(
-                f"Volumes of pods that are gone {verb} left on the disk{where} and not removed{since(case)}.",
-                Cause("A volume of a deleted pod was not unmounted or its directory not emptied before the kubelet forgot "
-                    "it.", "likely",
-                      proof(case)),
-                (Finding("orphans", f"There are {case.marks['orphans']:,} at the most.", proof(case)[:1]),)
-                if case.marks.get("orphans", 0) > 1 else (),
-                (f"Look at what is left: `find /var/lib/kubelet/pods/{uid} -maxdepth 4`, `grep {uid} /proc/mounts`.",
-                 "Unmount what is still mounted there; then remove the directory by hand if it holds no data of its own.",
-                 "A newer kubelet cleans up more of them by itself."),
-            )  # fmt: skip
-        found = [one for one in _WHY if f"why {one[0]}" in case.marks]
-        text, confidence, advice = found[0][2:] if found else _OTHER
-        subject = case.subject
-        pod = "/".join(part for part in (subject.get("namespace"), subject.get("pod")) if part) or subject.get("pod_uid", "a pod")
-        volume = f"Volume {subject['volume']}" if subject.get("volume") else "A volume"
-        is_over = "cannot" if case.is_open else "could not"
-        what = "unmounted" if "unmount" in case.marks and "waited" not in case.marks else "mounted"
-        summary = f"{volume} of pod {pod}{where} {is_over} be {what}{since(case)}."
-        of = f"-n {subject['namespace']} {subject['pod']}" if subject.get("namespace") else "POD"
-        advices = (advice, f"What the pod waits for stands in its events: `kubectl describe pod {of}`.")
-        return Explanation(summary, Cause(text, confidence, proof(case, ("VolumeMountFailed",)) or proof(case)), (), advices)
+    def reopens(self, case: Case, now: Instant | None) -> bool:
+        """What ended before it was an incident is not opened again: that would make one of two short ones."""
+        return case.is_open or (self.matters(case) and super().reopens(case, now))
+
+    def begins_anew(self, case: Case) -> bool:
+        """What is still said of a pod after it was deleted is of the same episode."""
+        return case.resolution != "condition-cleared"
+
+    def explain(self, case: Case, memory: Any, node: str | None) -> Explanation:
+        return explain(case, node)
 
     def _sign(self, state: State, event: Event, sign: Sign) -> State:
+        """A sign names the pod by its UID, by its name, or by both: what is learned later belongs to the case that is there."""
+        pod = sign.pods[0] if sign.pods else None
+        if pod is not None:
+            for key in _keys(pod):
+                known = state.latest(key)
+                if known is not None and self.reopens(known, instant(event.seen)):
+                    sign = sign._replace(key=key)
+                    break
+        before = state.latest(sign.key)
+        marks = _bounded(before, sign.marks)
+        about = sign.about if len(marks) == len(sign.marks) else ""
+        state = super()._sign(state, event, sign._replace(pods=(), marks=marks, about=about))
         case = state.latest(sign.key)
-        if case is not None and case.is_open:
-            # What was not said before.
-            more = {key: value for key, value in sign.subject.items() if not case.subject.get(key)}
-            if more and case.key != _ORPHANS:
-                subject = {**case.subject, **more}
-                if "pod" in subject:
-                    subject.pop("pod_uid", None)
-                state = state.put(case.replace(subject={key: subject[key] for key in _ORDER if key in subject}))
-        return super()._sign(state, event, sign)
-
-    def _end(
-        self, state: State, event: Event, name: str | None, text: str, volume: str | None = None, mounts_only: bool = False
-    ) -> State:
-        case = None if name is None else state.latest(name)
-        if case is None or not case.is_open or (mounts_only and "unmount" in case.marks):
+        if case is None or pod is None:
             return state
-        if volume is not None and case.subject.get("volume") and volume not in re.split(r"[, ]+", case.subject["volume"]):
+        subject = {**_subject(pod, None), **({"volume": case.subject["volume"]} if "volume" in case.subject else {})}
+        if len(subject) >= len(case.subject) and "pod" in subject and ("namespace" in subject or "namespace" not in case.subject):
+            case = case.replace(subject=subject, pods=(pod,), pods_total=1)
+        return state.put(case)
+
+    def _ended(self, state: State, event: Event) -> State:
+        match event:
+            case VolumeOperationSucceeded():
+                return self._done(state, event)
+            case PodConfigReceived(operation="DELETE" | "REMOVE", pods=pods):
+                gone = pods or ()
+                for case in _open(state, "mount"):
+                    if any(_is_of(case, pod, pod.uid) for pod in gone):
+                        state = state.put(_closed(case, event, "The pod is deleted", "condition-cleared"))
+            case ContainerStarted(pod=pod):
+                for case in _open(state, "mount"):
+                    if "timeout" in case.marks and _is_of(case, pod, None):
+                        state = state.put(_closed(case, event, "A container of the pod starts: its volumes are mounted"))
+            case OrphanedPodCleaned(pod_uid=uid) if uid:
+                for case in _open(state):
+                    if case.key == f"orphaned {uid}" or ("unmount" in case.marks and _is_of(case, None, uid)):
+                        state = state.put(_closed(case, event, "What the pod left is cleaned up"))
+        return state
+
+    def _done(self, state: State, event: VolumeOperationSucceeded) -> State:
+        """An operation succeeded: the case ends where nothing else of it is waited for."""
+        mounts, unmounts = event.operation in _MOUNTED, event.operation in _UNMOUNTED_OPERATIONS
+        names = {one for one in (event.volume, event.unique_name) if one}
+        if not (mounts or unmounts) or not names:
             return state
-        case = case.said(event, text, "end")
-        return state.put(case.close("resolved", "recovered", instant(event.seen)))
+        for case in _open(state, "mount" if mounts else "unmount"):
+            if not (_is_of(case, event.pod, event.pod_uid) or case.key in {f"volume {one}" for one in names}):
+                continue
+            waits = [mark for mark in case.marks if mark.startswith(("wait ", "late "))]
+            over = [mark for mark in waits if mark[5:] in names]
+            left = [mark for mark in waits if mark not in over and mark.startswith("wait ")]
+            # A claim's volume is called after the claim in the pod, and after the PersistentVolume where it is mounted.
+            is_last = len(waits) == 1 and waits[0].startswith("late ") and (event.volume or "").startswith("pvc-")
+            case = case.replace(marks={mark: us for mark, us in case.marks.items() if mark not in over})
+            if (any(mark.startswith("wait ") for mark in over) and not left) or is_last or (over and len(over) == len(waits)):
+                case = _closed(case, event, "The volume is mounted" if mounts else "The volume is removed from the node")
+            state = state.put(case)
+        return state
 
 
-_ORDER: Final = ("namespace", "pod", "pod_uid", "volume")
+def _of_operation(event: VolumeMountFailed, memory: Pods) -> Iterator[Sign]:
+    """An operation that failed, or the end of the wait for a pod's volumes."""
+    error = (event.error or "")[:8000].replace('\\"', '"')
+    if _UNMOUNTED.search(error):
+        pod = memory.of(event.pod, event.pod_uid)
+        # Where the UID is not known yet, the next line says the same with it.
+        if pod is not None and pod.uid is not None:
+            yield from _of_sync(event, pod, error)
+        return
+    unmounts = _UNMOUNTS.match(error) is not None or error.startswith("error cleaning")
+    named = _POD.search(error)
+    uid = event.pod_uid or (named[2] if named else None)
+    name = named[1] if named and named[1] != named[2] else None
+    pod = memory.of(event.pod or (PodRef(None, name, uid) if name else None), uid)
+    volume = event.volume
+    marks = {"unmount" if unmounts else "mount": 1, "retry_s": int(event.retry_s or 0)}
+    marks |= {**_why(event, error), **_named("wait", volume), **_named("volume", volume)}
+    does = "removed from the node" if unmounts else "mounted"
+    text = f"Volume {volume or '?'} cannot be {does}"
+    about = f"{'un' if unmounts else ''}mount {(volume or '')[:100]}"
+    if pod is not None:
+        yield _sign(pod, volume, text, about, marks)
+    elif uid:
+        yield Sign(uid, {"pod_uid": uid} | ({"volume": volume[:253]} if volume else {}), text, about, marks=marks)
+    elif volume:
+        yield Sign(f"volume {volume[:253]}", {"volume": volume[:253]}, text, about, marks=marks)
 
 
-def _pod_of(event: VolumeMountFailed | PodSyncFailed) -> str | None:
-    if event.pod is not None:
-        return event.pod.name
-    found = _POD.search((event.error or "")[:4000])
-    # A volume that is unmounted is told with the pod's uid in the name's place.
-    return found[1] if found and found[1] != event.pod_uid else None
+def _of_sync(event: Event, pod: PodRef | None, error: str) -> Iterator[Sign]:
+    """The kubelet gave up waiting for a pod's volumes; it names them as the pod does."""
+    found = _UNMOUNTED.search(error)
+    # A pod that is deleted while it waits is not waited for any longer.
+    if pod is None or found is None or "context canceled" in error:
+        return
+    volumes = found[1].split()
+    late = {f"late {one[:253]}": 1 for one in volumes[:_MOST_VOLUMES]}
+    marks = {"mount": 1, "timeout": 1, **_why(event, error), **late}
+    yield _sign(pod, ",".join(volumes) or None, "The kubelet gives up waiting for the pod's volumes", "waits", marks)
 
 
-def _subject(event: VolumeMountFailed | PodSyncFailed, name: str | None, uid: str | None, volume: str | None) -> dict[str, str]:
-    namespace = event.pod.namespace if event.pod else None
-    parts = {"namespace": namespace, "pod": name, "pod_uid": None if name else uid, "volume": volume}
-    return {key: value for key, value in parts.items() if value}
+def _sign(pod: PodRef | None, volume: str | None, text: str, about: str, marks: dict[str, int]) -> Sign:
+    assert pod is not None
+    critical = pod.namespace == "kube-system"
+    return Sign(_keys(pod)[0], _subject(pod, volume), text, about[:120], (pod,), critical, marks)
+
+
+def _subject(pod: PodRef, volume: str | None) -> dict[str, str]:
+    parts = {"namespace": pod.namespace, "pod": pod.name[:253], "volume": volume[:253] if volume else None}
+    return {name: value for name, value in parts.items() if value}
+
+
+def _keys(pod: PodRef) -> list[str]:
+    """By which a pod's case may be known, the best first."""
+    named = f"{pod.namespace or ''}/{pod.name}"[:600]
+    return [pod.uid, named] if pod.uid else [named]
+
+
+def _why(event: Event, error: str | None) -> dict[str, int]:
+    return {mark_of(error): event.seen.time_us or 0}
+
+
+def _named(what: str, volume: str | None) -> dict[str, int]:
+    return {f"{what} {volume[:253]}": 1} if volume else {}
+
+
+def _bounded(case: Case | None, marks: Mapping[str, int]) -> Mapping[str, int]:
+    """Without names of volumes and reasons that are too many."""
+    if case is None or len(case.marks) < _MOST_REASONS:
+        return marks
+    kept = dict(marks)
+    for begin, most in (("wait ", _MOST_VOLUMES), ("late ", _MOST_VOLUMES), ("volume ", _MOST_VOLUMES), ("why ", _MOST_REASONS)):
+        if sum(mark.startswith(begin) for mark in case.marks) >= most:
+            kept = {mark: value for mark, value in kept.items() if not mark.startswith(begin) or mark in case.marks}
+    return kept
+
+
+def _open(state: State, mark: str | None = None) -> list[Case]:
+    return [case for case in state.cases if case.is_open and (mark is None or mark in case.marks)]
+
+
+def _is_of(case: Case, pod: PodRef | None, uid: str | None) -> bool:
+    """Whether a case is of a pod, as far as both are known."""
+    if uid and (case.key == uid or case.subject.get("pod_uid") == uid):
+        return "orphaned" not in case.marks
+    if pod is None or not case.pods or (uid and case.pods[0].uid):
+        return False
+    known = case.pods[0]
+    return known.name == pod.name and (known.namespace == pod.namespace or known.namespace is None)
+
+
+def _closed(case: Case, event: Event, text: str, resolution: str = "recovered") -> Case:
+    case = case.said(event, text, "end")
+    return case.close("resolved", resolution, instant(event.seen))
