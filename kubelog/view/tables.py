@@ -157,7 +157,7 @@ def explanation(found: Explanation) -> Iterator[Line]:
         yield from _fields(found)
     else:
         yield _stage("signature", record.signature)
-        if record.verdict != "unparsed" and not found.stops:
+        if record.verdict != "unparsed" and not any(stop.column for stop in found.stops):
             yield _stage("next", "`kubelog grammar draft` makes a wording of the line, for a grammar of your own")
     for stop in found.stops:
         yield []
