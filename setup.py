@@ -39,6 +39,8 @@ DIRECTIVES = (
 FLAGS = [] if sys.platform == "win32" else ["-g0", "-Wno-unused-function"]
 if FLAGS and "-O" not in os.environ.get("CFLAGS", ""):
     FLAGS.append("-O3")
+# A fifth of a leaf would be names for a debugger.
+LINKED = ["-Wl,-s"] if sys.platform == "linux" else []
 # What Cython would else put into each leaf anew.
 SHARED = "kubelog._cyutility"
 
@@ -92,7 +94,7 @@ class BuildLeaves(build_ext):
 
     def build_extensions(self) -> None:
         compiler = [getattr(self.compiler, "compiler_so", None), os.environ.get("CFLAGS")]
-        made_with = repr((CYTHON, sys.version, DIRECTIVES, FLAGS, compiler))
+        made_with = repr((CYTHON, sys.version, DIRECTIVES, FLAGS, LINKED, compiler))
         stamp = ROOT / "build" / "cython" / f"made-with{SUFFIX}.txt"
         keep = self.in_checkout and stamp.is_file() and stamp.read_text() == made_with
         stamp.unlink(missing_ok=True)
@@ -166,12 +168,12 @@ def leaves() -> list[Any]:
     if not CYTHON:
         sys.stderr.write("warning: Cython is not installed, so kubelog will run interpreted, many times slower\n")
         return []
-    found = [Extension(SHARED, [], extra_compile_args=FLAGS)]
+    found = [Extension(SHARED, [], extra_compile_args=FLAGS, extra_link_args=LINKED)]
     for pxd in PXD:
         if pxd != OPS:
             source = Path(pxd).with_suffix(".py")
             name = ".".join(source.with_suffix("").parts)
-            found.append(Extension(name, [str(source)], depends=[pxd, OPS], extra_compile_args=FLAGS))
+            found.append(Extension(name, [str(source)], depends=[pxd, OPS], extra_compile_args=FLAGS, extra_link_args=LINKED))
     return found
 
 

@@ -439,4 +439,5 @@ def test_the_installed_command_finds_its_grammars_from_an_empty_folder(installed
 
 def test_the_core_fits_on_a_node_with_a_full_disk(installed: Path) -> None:
     size = sum(path.stat().st_size for path in installed.glob("lib/**/*") if path.is_file() and not path.is_symlink())
-    assert size < 25_000_000
+    # Pygments, which rich brings, is a third of it, kubelog another.
+    assert size < 27_000_000
