@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import cache
 from random import Random
 
 POOL = 1024  # different values a name
 NODE = "node-17"
+SERVER = "10.112.0.1:6443"  # a node asks one API server
+LOOPING = 12  # containers of the node that crash again and again
 
 _APPS = "web api cart search billing ledger mailer proxy cache queue index auth media report".split()
 _SPACES = "default shop payments platform monitoring kube-system ingress data".split()
@@ -67,20 +70,25 @@ class Maker:
         return f"/api/v1/namespaces/{self.one(_SPACES)}/pods/{self.name()}?timeout={1 + self.below(59)}s"
 
     def refused(self) -> str:
-        path = f"/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/{NODE}?timeout=10s"
-        return f'Get "https://{self.address()}:6443{path}": dial tcp {self.address()}:6443: connect: connection refused'
+        path = f"/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/{NODE}?timeout={1 + self.below(59)}s"
+        return f'Get "https://{SERVER}{path}": dial tcp {SERVER}: connect: connection refused'
 
     def crash(self) -> str:
-        name, space = self.name(), self.one(_SPACES)
-        container = self.one(_CONTAINERS)
+        container, pod = self.one(_looping())
         return (
             f'failed to "StartContainer" for "{container}" with CrashLoopBackOff: "back-off {1 + self.below(5)}m0s restarting '
-            f'failed container={container} pod={name}_{space}({self.uid()})"'
+            f'failed container={container} pod={pod}"'
         )
 
 
 def _pod_uid(m: Maker) -> str:
     return f"{m.name()}_{m.one(_SPACES)}({m.uid()})"
+
+
+@cache
+def _looping() -> list[tuple[str, str]]:
+    m = Maker("looping")
+    return [(m.one(_CONTAINERS), _pod_uid(m)) for _ in range(LOOPING)]
 
 
 def _event_struct(m: Maker) -> str:
@@ -160,7 +168,7 @@ _PLAIN: dict[str, Callable[[Maker], str]] = {
     "level": lambda m: m.one(["system", "node-high", "workload-low", "leader-election", "catch-all"]),
     "lifecycle": lambda m: m.one(["ContainerStarted", "ContainerDied"]),
     "lifecycle_json": lambda m: json.dumps({"ID": m.uid(), "Type": m.one(["ContainerStarted", "ContainerDied"]), "Data": m.hex(64)}, separators=(",", ":")),
-    "list_failed": lambda m: f'failed to list *v1.{m.one(_TYPES)}: Get "https://{m.address()}:6443/api/v1/{m.one(_RESOURCES)}?limit=500&resourceVersion=0": net/http: TLS handshake timeout',
+    "list_failed": lambda m: f'failed to list *v1.{m.one(_TYPES)}: Get "https://{SERVER}/api/v1/{m.one(_RESOURCES)}?limit=500&resourceVersion=0": net/http: TLS handshake timeout',
     "logger": lambda m: m.one(["UnhandledError", "controllermanager", "dynamic-resource-allocation"]),
     "missing": lambda m: f'rpc error: code = NotFound desc = an error occurred when try to find container "{m.hex(64)}": not found',
     "namespace": lambda m: m.one(_SPACES),

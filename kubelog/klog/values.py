@@ -70,7 +70,11 @@ def unquote(value: bytes) -> bytes:
         return value
     escapes = len(value) - 1 - len(value[:-1].rstrip(b"\\"))
     inner = value[1:-1] if len(value) > 1 and value.endswith(b'"') and escapes % 2 == 0 else value[1:]
-    return _ESCAPE.sub(_unescape, inner) if b"\\" in inner else inner
+    escaped = inner.count(b"\\")
+    if not escaped:
+        return inner
+    # Mostly nothing is escaped but quotes.
+    return inner.replace(b'\\"', b'"') if escaped == inner.count(b'\\"') else _ESCAPE.sub(_unescape, inner)
 
 
 def _unescape(found: re.Match[bytes]) -> bytes:

@@ -107,11 +107,14 @@ class Decoder:
         values, bad = wording.convert(b, p, spans, first)
         if not wording.bare:
             try:
-                values = {**cls.derive(values), **wording.constants}
+                values = cls.derive(values)
+                if wording.constants:
+                    values = {**values, **wording.constants}
             except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError):
                 # A structure of another shape than this event's.
                 values, bad = {**values, **wording.constants}, bad or sorted(cls.raw)
-            values = {name: values[name] for name in values if name in wording.fields}
+            if not wording.fields.issuperset(values):
+                values = {name: values[name] for name in values if name in wording.fields}
         return cls, values, ("not-converted: " + ", ".join(bad)) if bad else None
 
     def decide(self, number: int, body: bytes, spans: Sequence[int]) -> bool:

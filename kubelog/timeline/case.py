@@ -186,7 +186,8 @@ class Draft:
 
     def __init__(self, case: Case) -> None:
         self.base = case
-        self.severity, self.marks, self.total = case.severity, case.marks, case.pods_total
+        self.severity, self.total = case.severity, case.pods_total
+        self.marks = dict(case.marks)  # the draft's own: it is changed in place
         self.opened: Seen | Instant | None = case.opened
         self.last: Seen | Instant | None = case.last
         self.opened_us = None if case.opened is None else case.opened.us
@@ -278,7 +279,7 @@ class Draft:
         number = self.marks.get(f"number {stem}", 0)
         if self.marks.get(f"phase {stem}") != base.phase:
             number += 1
-            self.marks = {**self.marks, f"number {stem}": number, f"phase {stem}": base.phase}
+            self.marks[f"number {stem}"], self.marks[f"phase {stem}"] = number, base.phase
         id_ = f"{stem}-{number}"
         for place in range(len(base.steps) - 1, -1, -1):
             if base.steps[place].id == id_:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -39,6 +39,8 @@ def _wanted(rules: Iterable[Rule]) -> dict[str, tuple[bytes, ...]]:
     return found
 
 
+# By number, the rules that ask for a kind, with what tells which of its events concern the rule, where not all do.
+_Takers = tuple[tuple[int, Callable[[Event], bool] | None], ...]
 # The kinds that any rule asks for: no others need to become objects. With each, texts of which a record must hold one, if any.
 WANTED: Final[Mapping[str, tuple[bytes, ...]]] = _wanted(RULES)
 WINDOW_S: Final = 30.0
@@ -47,7 +49,7 @@ MAX_WINDOW: Final = 1000
 # A record that may still grow is among the last this many events of its node.
 _GROWING: Final = 64
 # So many events are worked out at a time, while no one asks what is known.
-_MANY: Final = 128
+_MANY: Final = 256
 STATE_FORMAT: Final = 5
 # A state file begins so; a sum of what follows tells one that was torn.
 _MAGIC: Final = b"kubelog state\n"
@@ -70,23 +72,20 @@ class _Machine:
         self.states: list[tuple[int, State]] = [(0, rule.start())]
         self.gone = 0
         self.fresh = 0  # events since something was worked out
-        self.furthest: dict[str, int] = {}  # the last offset that was taken, by path
         self.heard: Heard | None = None
         self.told: dict[str, Incident] = {}
         self.seen: State | None = None  # what was told last
         self.spanned: set[str] = set()  # those told that incidents span which are over for good
 
-    def take(self, event: Event) -> None:
-        """Put an event in its place in time."""
+    def take(self, event: Event, again: bool, keep: bool) -> None:
+        """Put an event in its place in time.
+
+        With `again`, its record may have come before it was complete; without `keep`, it is none that the rule wants.
+        """
         seen, keys = event.seen, self.keys
         self.hear(seen.heard or self._guessed(seen.time_us))
-        place = None
-        if seen.line:
-            if seen.offset > self.furthest.get(seen.path, -1):
-                self.furthest[seen.path] = seen.offset
-            else:
-                place = self._told_before(seen)
-        if type(event) is Event:
+        place = self._told_before(seen) if again else None
+        if not keep:
             if place is not None:
                 del keys[place], self.events[place]
                 self._rework(place)
@@ -173,7 +172,6 @@ class _Machine:
         """Begin with these events, and what was known before them."""
         self.states = [(0, floor)]
         for key, event in window:
-            self.furthest[event.seen.path] = max(event.seen.offset, self.furthest.get(event.seen.path, -1))
             self.keys.append(key)
             self.events.append(event)
         self._known(len(self.keys))
@@ -298,6 +296,10 @@ def _spanned(gone: Iterable[Incident], machines: Iterable[_Machine]) -> None:
             )
 
 
+def _never(event: Event) -> bool:
+    return False
+
+
 def _place_of(known: tuple[int, State]) -> int:
     return known[0]
 
@@ -317,7 +319,8 @@ class Correlator:
         self._machines: dict[str | None, list[_Machine]] = {}
         # How far the records of each node have come; within a run rules hear of it when they are asked, or take an event.
         self._heard: dict[str | None, Heard] = {}
-        self._asking: dict[type[Event], tuple[int, ...]] = {}  # by kind, which rules ask for it
+        self._asking: dict[type[Event], _Takers] = {}  # by kind, which rules ask for it
+        self._furthest: dict[str, int] = {}  # the last offset that was taken, by path
         self._relations = Relations()
         self._gone: set[str] = set()  # incidents that their rules know no more
         self._timeline = Timeline()
@@ -336,15 +339,27 @@ class Correlator:
             self._hear(node, heard or before)
         elif heard.us > before.us:
             self._heard[node] = heard
-        for number in self._takers(kind):
-            machines[number].take(event)
+        again = bool(event.seen.line) and self._is_again(event.seen)
+        for number, concerns in self._asking.get(kind) or self._takers(kind):
+            keep = concerns is None or concerns(event)
+            if keep or again:
+                machines[number].take(event, again, keep)
 
-    def _takers(self, kind: type[Event]) -> tuple[int, ...]:
-        """Which of the rules ask for a kind; what takes an event back concerns all."""
-        found = self._asking.get(kind)
-        if found is None:
-            found = tuple(i for i, rule in enumerate(RULES) if kind is Event or kind.__name__ in rule.kinds)
-            self._asking[kind] = found
+    def _is_again(self, seen: Seen) -> bool:
+        """Whether a record may have come before."""
+        if seen.offset > self._furthest.get(seen.path, -1):
+            self._furthest[seen.path] = seen.offset
+            return False
+        return True
+
+    def _takers(self, kind: type[Event]) -> _Takers:
+        """Which of the rules ask for a kind; what takes an event back concerns all, and none keeps it."""
+        if kind is Event:
+            found: _Takers = tuple((i, _never) for i in range(len(RULES)))
+        else:
+            asking = ((i, rule) for i, rule in enumerate(RULES) if kind.__name__ in rule.kinds)
+            found = tuple((i, rule.concerns if kind in rule.picks else None) for i, rule in asking)
+        self._asking[kind] = found
         return found
 
     def _hear(self, node: str | None, heard: Heard | None) -> None:
@@ -426,9 +441,7 @@ class Correlator:
 
     def begin(self, path: str, offset: int = -1) -> None:
         """Another file begins under this name: what stands in it is new behind `offset`, wherever it stood in the one before."""
-        for machines in self._machines.values():
-            for machine in machines:
-                machine.furthest[path] = offset
+        self._furthest[path] = offset
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the state: a temporary file, synced, then renamed, so that a crash leaves the old one or the new one."""
@@ -503,7 +516,10 @@ class Correlator:
             machine = next((other for other in of_node if other.rule.kind == saved["rule"]), None)
             if machine is None:
                 raise ValueError(f"it was written with the rule {saved['rule']}, which is not installed")
-            machine.restore(_state(machine.rule, saved["floor"]), [(key, _event(one, classes)) for key, one in saved["entries"]])
+            window = [(key, _event(one, classes)) for key, one in saved["entries"]]
+            machine.restore(_state(machine.rule, saved["floor"]), window)
+            for _, event in window:
+                made._furthest[event.seen.path] = max(event.seen.offset, made._furthest.get(event.seen.path, -1))
             machine.told = {one.id: one for one in _incidents(saved["told"])}
             machine.spanned = set(saved["spanned"])
         losses = msgspec.convert(data["losses"], dict[str, tuple[Gap, ...]], strict=False)

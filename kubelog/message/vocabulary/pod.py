@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import types
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, ClassVar
 
 from kubelog.klog.values import PodRef, duration, pod
@@ -12,6 +13,7 @@ from kubelog.message.vocabulary.event import Event
 
 # Where an error says which container waits, and how long: the same words in all releases, but for the first letter.
 _BACK_OFF = re.compile(r'[Bb]ack-off ([^\s"]+) restarting failed container=([^\s"]+) pod=([^\s"]+)')
+_SHORT = 1024  # errors up to this length may be remembered
 
 
 class ProbeFailed(Event, frozen=True, gc=False, kw_only=True):
@@ -71,6 +73,16 @@ class ContainerKilled(Event, frozen=True, gc=False, kw_only=True):
         return {**fields, "grace_s": holes.get("grace")}
 
 
+@lru_cache(maxsize=256)
+def _held_back(error: str) -> dict[str, Any]:
+    """The fields of an error that says so."""
+    found = _BACK_OFF.search(error)
+    if found is None:
+        return {}
+    back_off, container, named = found.groups()
+    return {"pod": pod(named.encode()), "container": container, "back_off_s": duration(back_off.encode())}
+
+
 class ContainerBackOff(Event, frozen=True, gc=False, kw_only=True):
     """A container is not started again for a while."""
 
@@ -84,12 +96,9 @@ class ContainerBackOff(Event, frozen=True, gc=False, kw_only=True):
 
     @classmethod
     def derive(cls, holes: dict[str, Any]) -> dict[str, Any]:
-        fields = cls.plain(holes)
-        found = _BACK_OFF.search(holes.get("error") or "")
-        if found is None:
-            return fields
-        back_off, container, named = found.groups()
-        told = {"pod": pod(named.encode()), "container": container, "back_off_s": duration(back_off.encode())}
+        fields, error = cls.plain(holes), holes.get("error") or ""
+        # Each container's is said again every few seconds.
+        told = _held_back(error) if len(error) <= _SHORT else _held_back.__wrapped__(error)
         return {**fields, **told}
 
 

@@ -179,7 +179,9 @@ class Rule:
     quiet_us: ClassVar[int] = 600_000_000  # so long without a sign, in a log that goes on, ends an episode
     reopen_us: ClassVar[int] = 1_800_000_000  # so soon a new sign opens the same incident again
     memory: ClassVar[type[msgspec.Struct]] = Nothing  # what it knows of a node beside the cases: saved with the state
+    picks: ClassVar[frozenset[type[Event]]] = frozenset()  # events of which only those are kept that `concerns` says
     signs: ClassVar[frozenset[type[Event]]] = frozenset()  # events that `gather` may take
+    idle: ClassVar[frozenset[type[Event]]] = frozenset()  # events that change nothing where `is_idle` says so
     yields: ClassVar[bool] = False  # whether its incidents are none where another incident of the node spans them
     yields_to: ClassVar[frozenset[str]] = frozenset()  # to these kinds alone, where some are named
     losses: ClassVar[bool] = False  # whether it is about what the log lacks: then gaps are told that are no incident
@@ -192,6 +194,14 @@ class Rule:
     def start(self) -> State:
         return State(memory=self.memory(), least_us=min(self.quiet_us, self.reopen_us))
 
+    def concerns(self, event: Event) -> bool:
+        """Whether an event could change what is known of any node: asked for those of `picks`."""
+        return True
+
+    def is_idle(self, state: State, event: Event) -> bool:
+        """Whether an event of `idle` changes nothing of what is known, whatever becomes of the cases that are kept."""
+        return not state.kept
+
     def apply(self, state: State, event: Event, node: str | None) -> State:
         """What is known after one more event."""
         raise NotImplementedError
@@ -202,8 +212,12 @@ class Rule:
         The same as `passed`, then `apply`, for each; where open cases only go on, they are made once for many events.
         """
         drafts: Drafts | None = None
+        signs, idle = self.signs, self.idle
         for at, event in enumerate(events):
-            if type(event) in self.signs:
+            kind = type(event)
+            if kind in idle and self.is_idle(state if drafts is None else drafts.base, event):
+                continue
+            if kind in signs:
                 if drafts is None or keys[at] >= drafts.until:
                     state = self.passed(state if drafts is None else drafts.state(), heard, keys[at])
                     drafts = self.drafts(state, heard, keys[at])

@@ -42,6 +42,10 @@ class AnonymousAccessDenied(EpisodicRule):
     about: ClassVar[Mapping[str, tuple[bytes, ...]]] = {"ApiConnectionFailed": (b"Unauthorized", b"system:anonymous")}
     least: ClassVar[int] = 3
     signs = frozenset({AnonymousDenied, AuthenticationFailed, ApiConnectionFailed})
+    picks = frozenset({ApiConnectionFailed})
+
+    def concerns(self, event: Event) -> bool:
+        return isinstance(event, ApiConnectionFailed) and (event.error or "").rstrip().endswith("Unauthorized")
 
     def signs_of(self, event: Event, memory: Any) -> Iterable[Sign]:
         own = event.seen.unit in _KUBELETS
@@ -66,7 +70,7 @@ class AnonymousAccessDenied(EpisodicRule):
             why = next((one[0] for one in _WHY if one[1].search(error[:4000])), "")
             marks |= {f"why {why}": 1} if why else {}
             yield Sign("unauthenticated", {"user": "unauthenticated"}, "The API server does not know who asks", why, marks=marks)
-        elif isinstance(event, ApiConnectionFailed) and (event.error or "").rstrip().endswith("Unauthorized"):
+        elif self.concerns(event):
             yield Sign(
                 "unauthorized",
                 {"user": "this client"},

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any, ClassVar, Final
 
 from kubelog.message.vocabulary.api import (
@@ -59,6 +60,7 @@ _RARE: Final[Mapping[type[Event], str]] = {
     VolumeSpecFailed: "volumes",
 }
 _HEARTBEAT: Final = frozenset({"the lease", "the node's status"})
+_SHORT: Final = 2048  # errors up to this length may be remembered
 # A blip: connections that break, as when one of several API servers is restarted, are made again.
 _BLIP_US: Final = 15_000_000
 _BURST_US: Final = 5_000_000  # so long several refused requests are more than one moment
@@ -93,12 +95,10 @@ class ApiServerUnreachable(EndpointRule):
             return
         if endpoint is None and type(event) in _RARE:
             return  # of whose request it tells is not known
-        why = class_of(error)
-        client = _client(event, error)
-        hard = {"n hard": 1} if why not in ("lost", "other") and endpoint is not None else {}
-        subject = {"endpoint": endpoint} if endpoint else {}
-        text = f"{_said(event)}: {CLASSES[why]}"
-        yield Sign(endpoint or "", subject, text, why, marks={f"client {client}": 1, f"class {why}": 1, **hard})
+        is_of_pod = isinstance(event, ApiConnectionFailed) and event.pod is not None
+        # In an outage the same few requests fail again and again.
+        make = _sign if len(error) <= _SHORT else _sign.__wrapped__
+        yield make(type(event), error, endpoint, is_of_pod)
 
     def ends_of(self, event: Event, memory: Any) -> Iterable[End]:
         if isinstance(event, NodeRegistered):
@@ -163,27 +163,37 @@ def _is_its_own(event: Event) -> bool:
     return "apiserver" in (event.seen.unit or "")
 
 
-def _client(event: Event, error: str) -> str:
+@lru_cache(maxsize=256)
+def _sign(kind: type[Event], error: str, endpoint: str | None, is_of_pod: bool) -> Sign:
+    why = class_of(error)
+    client = _client(kind, error, is_of_pod)
+    hard = {"n hard": 1} if why not in ("lost", "other") and endpoint is not None else {}
+    subject = {"endpoint": endpoint} if endpoint else {}
+    text = f"{_said(kind)}: {CLASSES[why]}"
+    return Sign(endpoint or "", subject, text, why, marks={f"client {client}": 1, f"class {why}": 1, **hard})
+
+
+def _client(kind: type[Event], error: str, is_of_pod: bool) -> str:
     """Who asked."""
-    if isinstance(event, LeaseUpdateFailed):
+    if kind is LeaseUpdateFailed:
         return "the lease"
-    if isinstance(event, NodeStatusUpdateFailed):
+    if kind is NodeStatusUpdateFailed:
         return "the node's status"
-    if type(event) in _RARE:
-        return _RARE[type(event)]
-    if isinstance(event, ApiConnectionFailed) and event.pod is not None:
+    if kind in _RARE:
+        return _RARE[kind]
+    if is_of_pod:
         return "pod statuses"
     found = _RESOURCE.search(error)
     return CLIENTS.get(found[1], found[1]) if found else "watches"
 
 
-def _said(event: Event) -> str:
-    if isinstance(event, LeaseUpdateFailed):
+def _said(kind: type[Event]) -> str:
+    if kind is LeaseUpdateFailed:
         return "The node's lease is not renewed"
-    if isinstance(event, NodeStatusUpdateFailed):
+    if kind is NodeStatusUpdateFailed:
         return "The node's status is not updated"
-    if type(event) in _RARE:
-        return f"Requests for {_RARE[type(event)]} fail"
+    if kind in _RARE:
+        return f"Requests for {_RARE[kind]} fail"
     return "Requests fail"
 
 

@@ -68,7 +68,11 @@ class CertificateExpired(EpisodicRule):
         one.__name__: _PARTS for one in _WORDS if one is not CertificateExpiryReported
     }
     memory = Version
-    signs = frozenset(_WORDS)
+    picks = signs = frozenset(_WORDS)
+
+    def concerns(self, event: Event) -> bool:
+        words = getattr(event, _WORDS[type(event)], None)
+        return isinstance(words, str) and "expired" in words and _EXPIRED.search(words[:8000]) is not None
 
     def told(self, memory: Version, event: Event) -> Version:
         if isinstance(event, KubeletVersion):
@@ -78,7 +82,7 @@ class CertificateExpired(EpisodicRule):
 
     def signs_of(self, event: Event, memory: Any) -> Iterable[Sign]:
         words = getattr(event, _WORDS.get(type(event), ""), None)
-        if not isinstance(words, str) or not _EXPIRED.search(words[:8000]):
+        if words is None or not self.concerns(event):
             return
         key, subject = _whose(event, words)
         text = _SAID.get(key, "A server's certificate is refused: it has expired, or is not valid yet")

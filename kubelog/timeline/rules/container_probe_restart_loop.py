@@ -79,7 +79,20 @@ class ContainerProbeRestartLoop(EpisodicRule):
         "PodConfigReceived": (b"DELETE", b"REMOVE"),
     }
     quiet_us: ClassVar[int] = 900_000_000
+    picks = frozenset({ProbeFailed, PodConfigReceived})
     signs = frozenset({ProbeFailed})
+    idle = frozenset({ContainerStarted, ContainerDied, ContainerKilled, ContainerBackOff, PodConfigReceived})
+
+    def concerns(self, event: Event) -> bool:
+        if isinstance(event, PodConfigReceived):
+            return event.operation in ("DELETE", "REMOVE")
+        return isinstance(event, ProbeFailed) and event.probe in _KILLING
+
+    def is_idle(self, state: State, event: Event) -> bool:
+        if isinstance(event, PodConfigReceived) or not state.kept:
+            return not state.kept
+        pod: PodRef | None = getattr(event, "pod", None)
+        return pod is None or not state.of_pod(pod)
 
     def signs_of(self, event: Event, memory: Any) -> Iterable[Sign]:
         if isinstance(event, ProbeFailed):

@@ -73,6 +73,7 @@ _FOLLOWS: Final[dict[type[Event], str]] = {
 }
 # Errors of a request that reached a server, or that could reach none for another reason.
 _OTHER_ERRORS: Final = ("x509", "certificate", "Unauthorized", "orbidden", "no such host", "no route to host", "malformed HTTP")
+_PODS: Final = tuple(f"{component}-" for component in RANKS)
 _SAID: Final[dict[type[Event], str]] = {
     ContainerUnhealthy: "The probe failed as often as it may: the container is to be restarted",
     ContainerKilled: "The kubelet kills the container",
@@ -102,14 +103,23 @@ class ControlPlaneRestartLoop(Rule):
     # The names of its pods begin so.
     about: ClassVar[Mapping[str, tuple[bytes, ...]]] = dict.fromkeys(
         ("ProbeFailed", "ContainerUnhealthy", "ContainerDied", "ContainerBackOff", "ContainerStarted"),
-        tuple(f"{component}-".encode() for component in RANKS),
+        tuple(begin.encode() for begin in _PODS),
     )
     # The kubelet holds a container back for up to 5 min, and forgets its back-off when it has run for 10: a loop says something
     # sooner than every 15 min, what is more seldom is none.
     quiet_us = 900_000_000
     reopen_us = 1_800_000_000
     memory = ControlPlane
+    picks: ClassVar[frozenset[type[Event]]] = frozenset({ProbeFailed, ContainerDied, ContainerBackOff, ContainerStarted})
     signs: ClassVar[frozenset[type[Event]]] = frozenset(_FOLLOWS)
+    idle: ClassVar[frozenset[type[Event]]] = frozenset(_FOLLOWS)
+
+    def concerns(self, event: Event) -> bool:
+        pod: PodRef | None = getattr(event, "pod", None)
+        return pod is not None and pod.namespace == "kube-system" and pod.name.startswith(_PODS)
+
+    def is_idle(self, state: State, event: Event) -> bool:
+        return not state.kept and not state.memory.watches
 
     def apply(self, state: State, event: Event, node: str | None) -> State:
         match event:

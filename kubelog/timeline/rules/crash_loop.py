@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Final
 
+from kubelog.klog.values import PodRef
 from kubelog.message.vocabulary.event import Event
 from kubelog.message.vocabulary.pod import ContainerBackOff, ContainerDied, ContainerStarted
 from kubelog.message.vocabulary.sync import PodConfigReceived, PodSyncFailed
@@ -46,6 +47,16 @@ class CrashLoop(EpisodicRule):
     yields: ClassVar[bool] = True
     yields_to: ClassVar[frozenset[str]] = frozenset({"ContainerProbeRestartLoop", "ControlPlaneRestartLoop"})
     signs = frozenset({ContainerBackOff})
+    idle = frozenset({ContainerDied, ContainerStarted, PodSyncFailed})
+
+    picks = frozenset({PodConfigReceived})
+
+    def concerns(self, event: Event) -> bool:
+        return isinstance(event, PodConfigReceived) and event.operation in ("DELETE", "REMOVE")
+
+    def is_idle(self, state: State, event: Event) -> bool:
+        pod: PodRef | None = getattr(event, "pod", None)
+        return not state.kept or pod is None or not state.of_pod(pod)
 
     def signs_of(self, event: Event, memory: Any) -> Iterable[Sign]:
         if not isinstance(event, ContainerBackOff) or event.pod is None or named(event.pod, event.container, None) is not None:

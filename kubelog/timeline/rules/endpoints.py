@@ -12,10 +12,13 @@ from typing import Any, ClassVar, Final
 
 import msgspec
 
+from kubelog.message.vocabulary.api import NodeNotFound
 from kubelog.message.vocabulary.event import Event
 from kubelog.message.vocabulary.host import UnitStarted
+from kubelog.message.vocabulary.node import NodeConditionChanged
 from kubelog.message.vocabulary.pod import ContainerKilled, ContainerUnhealthy
 from kubelog.message.vocabulary.start import KubeletVersion, NodeConfig
+from kubelog.message.vocabulary.status import NodeRegistered
 from kubelog.message.vocabulary.sync import PodConfigReceived
 from kubelog.timeline.case import Case
 from kubelog.timeline.incident import Instant, Step, instant
@@ -113,6 +116,23 @@ class EndpointRule(EpisodicRule):
     relapse_us: ClassVar[int] = 60_000_000  # what fails so soon behind a success had not ended: a client may just be back
     hurts_us: ClassVar[int] = 40_000_000  # from then on it is critical
 
+    picks: ClassVar[frozenset[type[Event]]] = EXCUSING
+    idle: ClassVar[frozenset[type[Event]]] = frozenset({NodeNotFound, NodeRegistered, NodeConditionChanged, PodConfigReceived})
+
+    def concerns(self, event: Event) -> bool:
+        """Of what may excuse a failure: what concerns the kubelet or the component."""
+        match event:
+            case UnitStarted(unit=unit):
+                return unit == "kubelet"
+            case PodConfigReceived(source="api") if PodConfigReceived in self.closes:
+                return True
+            case PodConfigReceived() | ContainerKilled() | ContainerUnhealthy():
+                return self.is_about(event)
+        return True
+
+    def is_idle(self, state: State, event: Event) -> bool:
+        return not state.kept and not (isinstance(event, PodConfigReceived) and event.source != "api")
+
     # Cases
 
     def apply(self, state: State, event: Event, node: str | None) -> State:
@@ -148,19 +168,20 @@ class EndpointRule(EpisodicRule):
         if not case.is_open and not self._relapsed(case, now):
             case = case.replace(episodes=case.episodes + 1, phase=case.phase + 1)
         us = None if now is None else now.us
-        marks = self._marked(case.marks, sign, us, None if case.last is None else case.last.us, begun)
+        marks = dict(case.marks)
+        self._mark(marks, sign, us, None if case.last is None else case.last.us, begun)
         critical = sign.critical or self.hurts(marks, us)
         excuse: Excuse = state.memory
         if us is not None and excuse.from_us <= us <= excuse.until_us:
             marks = merged(marks, excuse.marks)
         marks = self._judged(marks, us)
-        case = case.goes_on(event, sign.text, sign.about, sign.pods, critical=critical)
+        case = case.replace(marks=marks).goes_on(event, sign.text, sign.about, sign.pods, critical=critical)
         error = getattr(event, "error", None)
         if isinstance(error, str) and error:
             known = excuse.quoting(Quote(_name(case), sign.about, quoted(error)))
             if known is not excuse:
                 state = msgspec.structs.replace(state, memory=known)
-        return state.put(case.replace(marks=marks))
+        return state.put(case)
 
     def gather(self, drafts: Drafts, event: Event) -> bool:
         for sign in self.signs_of(event, None):
@@ -169,12 +190,16 @@ class EndpointRule(EpisodicRule):
                 draft = next((one for one in drafts.all() if one.base.subject == sign.subject), None)
             if draft is None:
                 draft = drafts.spoken_of() if not sign.subject else None
-            if draft is None or any(name.startswith("class ") and name not in draft.marks for name in sign.marks):
-                return False  # nor is the first of a class gathered: its error is remembered
-            us = event.seen.time_us
-            marks = self._judged(self._marked(draft.marks, sign, us, draft.last_us, False), us)
+            if draft is None:
+                return False
+            marks, us = draft.marks, event.seen.time_us
+            for name in sign.marks:
+                if name not in marks and name.startswith("class "):
+                    return False  # the first of a class is not gathered: its error is remembered
+            self._mark(marks, sign, us, draft.last_us, False)
             drafts.go_on(draft, event, sign.text, sign.about, sign.pods, sign.critical or self.hurts(marks, us))
-            draft.marks = marks
+            if "told" not in marks:
+                draft.marks = self._judged(marks, us)
             return True
         return False
 
@@ -207,18 +232,19 @@ class EndpointRule(EpisodicRule):
             return now is None
         return now.us - case.closed.us <= self.relapse_us
 
-    def _marked(self, known: dict[str, int], sign: Sign, us: int | None, last_us: int | None, begun: bool) -> dict[str, int]:
-        """Marks with one more sign: when its run began, how long the longest was, how many signs there were of what."""
-        found = merged(known, sign.marks)
-        found["signs"] = found.get("signs", 0) + 1
+    def _mark(self, marks: dict[str, int], sign: Sign, us: int | None, last_us: int | None, begun: bool) -> None:
+        """Add one more sign to marks: when its run began, how long the longest was, how many signs there were of what."""
+        _merge(marks, sign.marks)
+        marks["signs"] = marks.get("signs", 0) + 1
         if us is None:
-            return found
+            return
         if begun:
-            found["since"] = us
-        if begun or last_us is None or us - last_us > self.run_us or "run" not in found:
-            found["run"] = us if last_us is None or us - last_us > self.run_us else found.get("run", us)
-        found["longest"] = max(found.get("longest", 0), us - found["run"])
-        return found
+            marks["since"] = us
+        if begun or last_us is None or us - last_us > self.run_us or "run" not in marks:
+            marks["run"] = us if last_us is None or us - last_us > self.run_us else marks.get("run", us)
+        run_us = us - marks["run"]
+        if run_us >= marks.get("longest", 0):
+            marks["longest"] = run_us
 
     # Judgement
 
@@ -260,7 +286,7 @@ class EndpointRule(EpisodicRule):
         elif isinstance(event, ContainerKilled) and self.is_about(event):
             yield Note(None, "The container of the static pod is ended on this node", "killed", memory.marks)
 
-    def is_about(self, event: PodConfigReceived | ContainerKilled) -> bool:
+    def is_about(self, event: PodConfigReceived | ContainerKilled | ContainerUnhealthy) -> bool:
         """Whether an event is about the static pod of the component that is asked."""
         pods = (event.pods or ()) if isinstance(event, PodConfigReceived) else (event.pod,)
         return any(pod is not None and (pod.name or "").startswith(self.component) for pod in pods)
@@ -271,12 +297,20 @@ class EndpointRule(EpisodicRule):
 def merged(known: Mapping[str, int], marks: Mapping[str, int]) -> dict[str, int]:
     """Marks that begin with `n ` count, of others the greatest stays; names beyond a bound are left out."""
     found = dict(known)
+    _merge(found, marks)
+    return found
+
+
+def _merge(found: dict[str, int], marks: Mapping[str, int]) -> None:
     for name, value in marks.items():
-        if name in found:
-            found[name] = found[name] + value if name.startswith("n ") else max(found[name], value)
+        known = found.get(name)
+        if known is not None:
+            if name.startswith("n "):
+                found[name] = known + value
+            elif value > known:
+                found[name] = value
         elif len(found) < 2 * _NAMES or " " not in name:
             found[name] = value
-    return found
 
 
 def steps_of(case: Case, why: str) -> list[Step]:

@@ -101,7 +101,7 @@ class EpisodicRule(Rule):
         for draft, sign in found:
             assert draft is not None
             drafts.go_on(draft, event, sign.text, sign.about, sign.pods, sign.critical)
-            draft.marks = _more(draft.marks, sign.marks)
+            _add(draft.marks, sign.marks, 1)
         return True
 
     def begins_anew(self, case: Case) -> bool:
@@ -146,9 +146,15 @@ def _marked(case: Case, marks: Mapping[str, int], signs: int = 0) -> Case:
     return case.replace(marks=_more(case.marks, marks, signs)) if marks or signs else case
 
 
-def _more(known: dict[str, int], marks: Mapping[str, int], signs: int = 1) -> dict[str, int]:
+def _more(known: dict[str, int], marks: Mapping[str, int], signs: int) -> dict[str, int]:
     """Marks count up where they stand for a number of signs, else they say that something was seen."""
-    found = {**known, "signs": known.get("signs", 0) + signs}
-    for name, value in marks.items():
-        found[name] = max(value, found.get(name, value))
+    found = dict(known)
+    _add(found, marks, signs)
     return found
+
+
+def _add(found: dict[str, int], marks: Mapping[str, int], signs: int) -> None:
+    found["signs"] = found.get("signs", 0) + signs
+    for name, value in marks.items():
+        if value > found.get(name, value - 1):
+            found[name] = value

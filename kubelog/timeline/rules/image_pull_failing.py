@@ -68,6 +68,13 @@ class ImagePullFailing(EpisodicRule):
     quiet_us: ClassVar[int] = 900_000_000  # three tries
     reopen_us: ClassVar[int] = 1_800_000_000  # what fails again within half an hour is the same registry, the same name
     signs = frozenset({PodSyncFailed})
+    picks = frozenset({EventRecorded, PodConfigReceived})
+    idle = frozenset({RuntimeImagePulled, EventRecorded, ContainerStarted, PodStartupObserved, PodConfigReceived})
+
+    def concerns(self, event: Event) -> bool:
+        if isinstance(event, EventRecorded):
+            return event.reason == "Pulled"
+        return isinstance(event, PodConfigReceived) and event.operation in ("DELETE", "REMOVE")
 
     def told(self, memory: Last, event: Event) -> Last:
         if isinstance(event, ImagePullFailed | RuntimeImagePullFailed) and event.image:

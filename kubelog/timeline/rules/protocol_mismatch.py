@@ -13,19 +13,27 @@ from typing import Any, ClassVar, Final, NamedTuple
 
 import msgspec
 
-from kubelog.message.vocabulary.api import ProtocolMismatchSeen, ProxyTargetShown, asked
+from kubelog.message.vocabulary.api import (
+    ApiConnectionFailed,
+    LeaseUpdateFailed,
+    NodeStatusUpdateFailed,
+    ProtocolMismatchSeen,
+    ProxyTargetShown,
+    TlsHandshakeFailed,
+    asked,
+)
 from kubelog.message.vocabulary.event import Event
 from kubelog.message.vocabulary.evidence import ClusterEvent
-from kubelog.message.vocabulary.pod import ProbeFailed
+from kubelog.message.vocabulary.pod import ImagePullFailed, ProbeFailed
 from kubelog.timeline.incident import MAX_EVIDENCE
 from kubelog.timeline.rules import Case, Cause, Explanation, Rule, State, instant
 from kubelog.timeline.words import when
 
 # What has the words, by kind.
-_WORDS: Final[Mapping[str, str]] = MappingProxyType(
+_WORDS: Final[Mapping[type[Event], str]] = MappingProxyType(
     {
-        "ProtocolMismatchSeen": "error", "ProbeFailed": "output", "ImagePullFailed": "error", "TlsHandshakeFailed": "error",
-        "ApiConnectionFailed": "error", "NodeStatusUpdateFailed": "error", "LeaseUpdateFailed": "error", "ClusterEvent": "message",
+        ProtocolMismatchSeen: "error", ProbeFailed: "output", ImagePullFailed: "error", TlsHandshakeFailed: "error",
+        ApiConnectionFailed: "error", NodeStatusUpdateFailed: "error", LeaseUpdateFailed: "error", ClusterEvent: "message",
     }
 )  # fmt: skip
 
@@ -45,6 +53,7 @@ _PARTS: Final = (
     b"HTTP request to an HTTPS",
     b"look like a TLS",
 )
+_PLAIN: Final = tuple(part.decode() for part in _PARTS)
 # What the answer begins with: a TLS alert, HTTP/2's settings.
 _ALERT = re.compile(r"\\+x15\\+x03")
 _SETTINGS = re.compile(r"\\+x00\\+x00(?:\\+x[0-9a-f]{2}|\\*.)\\+x04\\+x00")
@@ -122,15 +131,21 @@ class ProtocolMismatch(Rule):
     kind = "ProtocolMismatch"
     opens = extends = frozenset(_WORDS)
     explains = frozenset({ProxyTargetShown})
-    about: ClassVar[Mapping[str, tuple[bytes, ...]]] = dict.fromkeys(_WORDS, _PARTS)
+    about: ClassVar[Mapping[str, tuple[bytes, ...]]] = dict.fromkeys((one.__name__ for one in _WORDS), _PARTS)
     # Pulls are tried again every 5 min at last: three of them without a word. What else says it does so within a minute.
     quiet_us: ClassVar[int] = 900_000_000
     memory = Pasted
+    picks = frozenset(_WORDS)
+
+    def concerns(self, event: Event) -> bool:
+        words = getattr(event, _WORDS[type(event)], None)
+        # The expression is slow, and most errors are others.
+        return isinstance(words, str) and any(part in words for part in _PLAIN) and _SAID.search(words) is not None
 
     def apply(self, state: State, event: Event, node: str | None) -> State:
         if isinstance(event, ProxyTargetShown):
             return self._shown(state, event)
-        words = getattr(event, _WORDS.get(event.kind, ""), None)
+        words = getattr(event, _WORDS.get(type(event), ""), None)
         said = _SAID.search(words) if isinstance(words, str) else None
         if said is None:
             return state

@@ -49,7 +49,11 @@ class RuntimeDown(EpisodicRule):
     explains = frozenset({*STARTS, *ENDS, RuntimeStarted, NodeBecameNotReady})
     about: ClassVar[Mapping[str, tuple[bytes, ...]]] = dict.fromkeys(("CriRequestFailed", "PlegRelistFailed"), _PARTS)
     memory = NodeMemory
-    signs = frozenset({CriRequestFailed, PlegRelistFailed})
+    picks = signs = frozenset({CriRequestFailed, PlegRelistFailed})
+    idle = frozenset({ContainerStarted, NodeConditionChanged, NodeBecameNotReady})
+
+    def concerns(self, event: Event) -> bool:
+        return _SILENT.search(getattr(event, "error", None) or "") is not None
 
     def told(self, memory: NodeMemory, event: Event) -> NodeMemory:
         return memory.told(event) if isinstance(event, (*STARTS, *ENDS)) else memory

@@ -88,6 +88,7 @@ class VolumeStuck(EpisodicRule):
     }
     memory = Pods
     signs = frozenset({OrphanedPodVolumes})
+    idle = frozenset({VolumeOperationSucceeded, ContainerStarted, OrphanedPodCleaned})
 
     def told(self, memory: Pods, event: Event) -> Pods:
         match event:
