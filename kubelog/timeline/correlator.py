@@ -82,6 +82,29 @@ class _Machine:
 
         With `again`, its record may have come before it was complete; without `keep`, it is none that the rule wants.
         """
+        seen, keys, before = event.seen, self.keys, self.heard
+        us, heard = seen.time_us, seen.heard
+        if (
+            us is None or heard is None or before is None or again or not keep or not keys or us < keys[-1]
+            or heard.run_us != before.run_us or keys[-1] > before.us or us < heard.us - self.window_us
+        ):  # fmt: skip
+            self._place(event, again, keep)
+        else:
+            # Nearly always: behind all others, in the run that goes on.
+            if heard.us > before.us:
+                self.heard = heard
+            keys.append(us)
+            self.events.append(event)
+            self.fresh += 1
+        if self.fresh >= _MANY:
+            self._known(len(keys))
+        # Many are let go at once.
+        if self.heard is not None and len(keys) > self.gone + _GROWING:
+            if keys[self.gone + _GROWING] < self.heard.us - self.window_us or len(keys) - self.gone > MAX_WINDOW:
+                self._trim()
+
+    def _place(self, event: Event, again: bool, keep: bool) -> None:
+        """As `take`, wherever its place is."""
         seen, keys = event.seen, self.keys
         self.hear(seen.heard or self._guessed(seen.time_us))
         place = self._told_before(seen) if again else None
@@ -108,12 +131,6 @@ class _Machine:
                 self.events.insert(place, event)
                 self._rework(place)
             self.fresh += 1
-            if self.fresh >= _MANY:
-                self._known(len(keys))
-        # Many are let go at once.
-        if self.heard is not None and len(keys) > self.gone + _GROWING:
-            if keys[self.gone + _GROWING] < self.heard.us - self.window_us or len(keys) - self.gone > MAX_WINDOW:
-                self._trim()
 
     def _guessed(self, time_us: int | None) -> Heard | None:
         """How far records have come, of an event that does not say."""

@@ -8,6 +8,7 @@ probe killed is ContainerProbeRestartLoop, what the control plane runs ControlPl
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any, ClassVar, Final
 
 from kubelog.klog.values import PodRef
@@ -59,14 +60,9 @@ class CrashLoop(EpisodicRule):
         return not state.kept or pod is None or not state.of_pod(pod)
 
     def signs_of(self, event: Event, memory: Any) -> Iterable[Sign]:
-        if not isinstance(event, ContainerBackOff) or event.pod is None or named(event.pod, event.container, None) is not None:
-            return
-        pod, back_off = event.pod, event.back_off_s or 0.0
-        subject = {"namespace": pod.namespace or "", "pod": pod.name, "container": event.container or ""}
-        marks = {"longest_us": int(back_off * 1e6)} | ({"held": 1} if back_off > _FIRST_S else {})
-        text = "The container is not started again for a while (CrashLoopBackOff)"
-        key = f"{pod.namespace}/{pod.name}/{event.container}"
-        yield Sign(key, subject, text, "", (pod,), back_off >= _LONGEST_S, marks)
+        if not isinstance(event, ContainerBackOff) or event.pod is None:
+            return ()
+        return _signs(event.pod, event.container, event.back_off_s or 0.0)
 
     def apply(self, state: State, event: Event, node: str | None) -> State:
         if isinstance(event, ContainerBackOff):
@@ -137,3 +133,15 @@ class CrashLoop(EpisodicRule):
             "126 and 127 that its command cannot be run or is not there.",
         ]
         return Explanation(summary, cause, tuple(findings), tuple(advice))
+
+
+@lru_cache(maxsize=256)
+def _signs(pod: PodRef, container: str | None, back_off: float) -> tuple[Sign, ...]:
+    """The same is said of a container every few seconds; of the control plane's another rule tells."""
+    if named(pod, container, None) is not None:
+        return ()
+    subject = {"namespace": pod.namespace or "", "pod": pod.name, "container": container or ""}
+    marks = {"longest_us": int(back_off * 1e6)} | ({"held": 1} if back_off > _FIRST_S else {})
+    text = "The container is not started again for a while (CrashLoopBackOff)"
+    key = f"{pod.namespace}/{pod.name}/{container}"
+    return (Sign(key, subject, text, "", (pod,), back_off >= _LONGEST_S, marks),)
