@@ -10,6 +10,7 @@ import json
 import re
 import tomllib
 from collections.abc import Iterable
+from itertools import count
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -30,17 +31,17 @@ class Wordings:
 
     def __init__(self, texts: Iterable[str]) -> None:
         self.random = Random("wordings").random
-        self.taken = set(texts)
+        self.taken = {_parted(text)[0] for text in texts}
 
     def one(self, text: str) -> str:
         """A wording like this one: a word of what stands before its first value is another, or there is one more."""
-        hole = next((found for found in _HOLE.finditer(text) if found[1] is not None), None)
-        lead, rest = (text[: hole.start()], text[hole.start() :]) if hole else (text, "")
+        lead, rest = _parted(text)
         words = re.findall(r"\S+\s*|^\s+", lead)
         places = [i for i, word in enumerate(words) if i and re.fullmatch(r"[A-Za-z]{3,}\s*", word)]
-        while True:
+        for number in count():
             made = list(words)
-            word = self._below(_WORDS)
+            # Where a short text is said in many places, one word more is not enough.
+            word = " ".join(self._below(_WORDS) for _ in range(1 + number // len(_WORDS)))
             if places and self.random() < 2 / 3:
                 # The last word often, else one in the middle.
                 place = places[-1] if self.random() < 1 / 2 else places[int(self.random() * len(places))]
@@ -49,51 +50,52 @@ class Wordings:
                 last = len(made) if lead.endswith((" ", "\t")) else len(made) - 1
                 made.insert(max(1, last), word + " ")
                 made[0] = made[0] if made[0].endswith((" ", "\t")) else made[0] + " "
-            whole = "".join(made) + rest if rest else "".join(made).rstrip()
-            if whole not in self.taken:
-                self.taken.add(whole)
-                return whole
+            begin = "".join(made) if rest else "".join(made).rstrip()
+            if begin not in self.taken:
+                # What begins alike and goes on otherwise may be ambiguous.
+                self.taken.add(begin)
+                return begin + rest
+        raise AssertionError
 
     def _below(self, words: list[str]) -> str:
         return words[int(self.random() * len(words))]
 
 
+def _parted(text: str) -> tuple[str, str]:
+    """What stands before the first hole, and the rest."""
+    hole = next((found for found in _HOLE.finditer(text) if found[1] is not None), None)
+    return (text[: hole.start()], text[hole.start() :]) if hole else (text, "")
+
+
 def further(files: Iterable[Path]) -> tuple[str, int]:
     """A grammar with nine wordings for each in the files, and how many wordings those have. Tables' lines stay as they are."""
-    blocks: list[tuple[dict[str, Any], dict[str, str]]] = []
+    blocks: list[tuple[dict[str, Any], str, dict[str, Any]]] = []
     for file in files:
-        data = tomllib.loads(file.read_text())
-        for block in data.get("message", []):
-            if "line" not in block:
-                declared = data.get("event", {}).get(block["event"], {}).get("fields")
-                blocks.append((block, _fields(block) if declared is None else declared))
-    texts = [
-        text for block, _ in blocks for text in (*block.get("text", ()), *(pair["message"] for pair in block.get("pairs", ())))
-    ]
-    wordings, lines = Wordings(texts), []
+        for block in tomllib.loads(file.read_text()).get("message", []):
+            # Each by itself: what is a word in one text may be more in another.
+            blocks += [(block, text, {}) for text in block.get("text", ())]
+            blocks += [(block, pair["message"], pair.get("fields", {})) for pair in block.get("pairs", ())]
+    wordings, lines = Wordings(text for _, text, _ in blocks), []
     for number in range(1, MORE + 1):
-        for place, (block, fields) in enumerate(blocks):
+        for place, (block, text, keys) in enumerate(blocks):
             event = f"{block['event']}More{place}N{number}"
-            lines += [f"[event.{event}]", f"fields = {_inline(fields)}", "[[message]]", f"event = {json.dumps(event)}"]
+            is_pairs = text in (pair["message"] for pair in block.get("pairs", ()))
+            fields = dict.fromkeys(keys, "text") if is_pairs else _fields(text)
+            lines += [f"[event.{event}]", f"fields = {_inline(_named(fields))}", "[[message]]", f"event = {json.dumps(event)}"]
             lines += [f"{name} = {json.dumps(block[name])}" for name in _KEPT if name in block]
             lines.append("sample = [{ body = 'not read here', yields = {} }]")
-            if "text" in block:
-                lines.append(f"text = {json.dumps([wordings.one(text) for text in block['text']])}")
-            pairs = [
-                f"{{ message = {json.dumps(wordings.one(pair['message']))}, fields = {_inline(pair.get('fields', {}))} }}"
-                for pair in block.get("pairs", ())
-            ]
-            if pairs:
-                lines.append(f"pairs = [{', '.join(pairs)}]")
-    return "\n".join(lines) + "\n", len(texts)
+            said = json.dumps(re.sub(r"\{_[a-z]+:", "{_:", wordings.one(text)))  # a raw hole is its own event's
+            lines.append(f"pairs = [{{ message = {said}, fields = {_inline(_named(keys))} }}]" if is_pairs else f"text = [{said}]")
+    return "\n".join(lines) + "\n", len(blocks)
 
 
-def _fields(block: dict[str, Any]) -> dict[str, str]:
-    """The fields of an event of the vocabulary, as far as its wordings say their types."""
-    found = {name: "text" for pair in block.get("pairs", ()) for name in pair.get("fields", {})}
-    for text in block.get("text", ()):
-        found |= {hole[1]: hole[2] for hole in _HOLE.finditer(text) if hole[1] and hole[1] != "_"}
-    return found
+def _fields(text: str) -> dict[str, str]:
+    """The holes of a text and their types."""
+    return {hole[1]: hole[2] for hole in _HOLE.finditer(text) if hole[1]}
+
+
+def _named(values: dict[str, str]) -> dict[str, str]:
+    return {name: value for name, value in values.items() if not name.startswith("_")}
 
 
 def _inline(values: dict[str, str]) -> str:

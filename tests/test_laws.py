@@ -544,19 +544,20 @@ def storm(number: int, lines: int, pods: int) -> bytes:
 
 
 def test_nothing_is_kept_of_storms_that_are_over_however_many_pods_they_hit() -> None:
-    """Of 20,000 lines the second half takes no more memory than the first, in which all that is cached has come."""
+    """Of 30,000 lines a third takes no more memory than the one before, when all that is cached has come."""
     tail, told = Tail(correlator=Correlator(keep_closed=False)), set()
-    objects, sizes = [0, 0], []
+    objects, sizes = [0, 0, 0], []
     gc.collect()
-    for half in range(2):
-        for number in range(100 * half, 100 * half + 100):
+    for third in range(3):
+        for number in range(100 * third, 100 * third + 100):
             told |= {change.incident.id for change in tail.push(storm(number, 100, 2003))}
             assert len(tail.correlator.incidents()) <= 2
-            objects[half] = max(objects[half], sys.getallocatedblocks())
+            objects[third] = max(objects[third], sys.getallocatedblocks())
         sizes.append(kept_bytes(tail.correlator))
-    assert len(told) == 200
-    assert objects[1] - objects[0] < 50 * 100  # an incident that was kept would be some hundreds
-    assert sizes[1] < 1.1 * sizes[0]
+    assert len(told) == 300
+    # An incident that was kept would be some hundreds. What other tests left may move one figure, not both.
+    assert min(objects[1] - objects[0], objects[2] - objects[1]) < 50 * 100
+    assert sizes[2] < 1.1 * sizes[0]
 
 
 def test_evidence_is_the_first_the_last_and_some_between() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,9 @@ from benchmarks.messages import HERE
 
 JOB = "all of it, columns of a Block at a time"
 # The shipped grammars that say what the journal says, and would be asked first: the benchmark's own wordings are compared.
-SAYING = {"kubelet_pods.toml"}
+SAYING = {"apiserver_controllers.toml", "kubelet_pods.toml"}
+# Those that say how a line is written, whatever it says.
+WRITTEN = ("klog.toml", "journal.toml", "months.toml")
 NAME = os.environ.get("BENCH_ENGINE", "scanner")
 
 
@@ -25,7 +27,8 @@ def is_compiled() -> bool:
     return not str(matcher.__file__).endswith(".py")
 
 
-def prepare(grammar: Path = HERE / "grammar") -> Any:
+def prepare(grammar: Path = HERE / "grammar", beside: Sequence[Path] | None = None) -> Any:
+    """The engine of a grammar, read beside others: the shipped ones where none are named."""
     from kubelog.engines import ReferenceEngine, Scanner
     from kubelog.grammar import catalog
     from kubelog.grammar.compile import compile_grammar
@@ -34,9 +37,10 @@ def prepare(grammar: Path = HERE / "grammar") -> Any:
     wanted = os.environ.get("BENCH_COMPILED")
     if wanted and not is_compiled():
         raise Unavailable("kubelog is not compiled here")
+    beside = shipped() if beside is None else beside
     if NAME == "reference":
-        return ReferenceEngine([grammar], shipped())
-    return Scanner(compile_grammar(catalog.load([*shipped(), grammar], vocabulary())))
+        return ReferenceEngine([grammar], beside)
+    return Scanner(compile_grammar(catalog.load([*beside, grammar], vocabulary())))
 
 
 def shipped() -> list[Path]:

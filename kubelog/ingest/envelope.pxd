@@ -11,6 +11,7 @@ cdef class EnvelopeReader:
     cdef const unsigned char[::1] b
     cdef const unsigned char[::1] pool
     cdef const unsigned char[::1] words
+    cdef const unsigned char[::1] begins
     cdef const int[::1] literals, heads, phrases, days_before
     cdef Py_ssize_t lines
     cdef int[::1] at, end, text_at, month, process, ahead

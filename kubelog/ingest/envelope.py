@@ -50,6 +50,7 @@ class EnvelopeReader:
         self.heads = program.heads
         # Names of two words, as `Thg 10`: their first words, lower case.
         self.phrases = program.phrases
+        self.begins = _begins(program)
         self.lines = block.lines
         self.at, self.end, self.envelope, self.text_at = block.at, block.end, block.envelope, block.text_at
         self.month, self.stamp, self.process, self.ahead, self.odd = block.month, block.stamp, block.process, block.ahead, block.odd
@@ -636,6 +637,8 @@ class EnvelopeReader:
     def _phrase(self, p: int, e: int) -> int:
         """Where a month's name ends that is no single short word, ASCII letters in either case; 0 where none stands at p."""
         i = 0
+        if p < e and self.begins[self.b[p]] == 0:
+            return 0  # as nearly every month that is one word
         while i < len(self.phrases):
             at, n = self.literals[2 * self.phrases[i]], self.literals[2 * self.phrases[i] + 1]
             i += 1
@@ -784,3 +787,14 @@ class EnvelopeReader:
 def _in_service(c: int) -> bool:
     """Whether it may stand in the name of a service."""
     return 97 <= c <= 122 or 65 <= c <= 90 or 48 <= c <= 57 or c == 45 or c == 46 or c == 95
+
+
+def _begins(program: Program) -> bytes:
+    """By byte, whether it begins a phrase, in either case of an ASCII letter."""
+    found = bytearray(256)
+    for phrase in program.phrases:
+        first = program.pool[program.literals[2 * phrase]]
+        found[first] = 1
+        if 97 <= first <= 122:
+            found[first - 32] = 1
+    return bytes(found)
