@@ -50,7 +50,7 @@ MAX_WINDOW: Final = 1000
 _GROWING: Final = 64
 # So many events are worked out at a time, while no one asks what is known.
 _MANY: Final = 256
-STATE_FORMAT: Final = 5
+STATE_FORMAT: Final = 6
 # A state file begins so; a sum of what follows tells one that was torn.
 _MAGIC: Final = b"kubelog state\n"
 _DIGEST: Final = 16

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 import msgspec
 
+from kubelog.klog.values import Quantity
 from kubelog.message.vocabulary.event import Event
+from kubelog.message.vocabulary.eviction import EvictionPodChosen, EvictionThresholdObserved
 from kubelog.message.vocabulary.evidence import ClusterEvent, FilesystemUsage
 from kubelog.message.vocabulary.host import JournalSuppressed, LineCut, UnitStarted
 from kubelog.message.vocabulary.start import KubeletFlags, KubeletVersion, NodeConfig
@@ -17,12 +20,20 @@ from kubelog.timeline.release import FIRST, LAST, minors
 # systemd's line and the kubelet's own lines of one start lie closer together than this.
 _ONE_START_US = 60_000_000
 _KEPT = 8
+# A threshold that is crossed is measured every 10 s; so long without that, it was not.
+_ONE_STRETCH_US = 300_000_000
+_OBSERVED = 16
 # journald counts what it drops in spans of this length (RateLimitIntervalSec).
 SUPPRESSED_US = 30_000_000
 # The events that may say something of it.
 TELLING: Final = frozenset(
-    (UnitStarted, NodeConfig, KubeletVersion, ClusterEvent, FilesystemUsage, KubeletFlags, JournalSuppressed, LineCut)
-)
+    (
+        UnitStarted, NodeConfig, KubeletVersion, ClusterEvent, FilesystemUsage, KubeletFlags, JournalSuppressed, LineCut,
+        EvictionThresholdObserved, EvictionPodChosen,
+    )
+)  # fmt: skip
+# Why a pod is evicted, from 1.26 on (pkg/kubelet/eviction/helpers.go).
+_LOW: Final = re.compile(r"The node was low on resource: (\S{1,100})\. Threshold quantity: (\S{1,60}), available: (\S{1,60})")
 # Filesystems of the kernel's own, which hold no data of a kubelet.
 _VIRTUAL: Final = ("tmpfs", "devtmpfs", "udev", "overlay", "shm", "none", "cgroup", "cgmfs")
 
@@ -123,6 +134,32 @@ def with_dropped(known: tuple[Dropped, ...], event: JournalSuppressed | LineCut,
     return (*known, one)[-most:]
 
 
+class Observed(msgspec.Struct, frozen=True, gc=False):
+    """What a kubelet measured of a signal, or a resource, under its threshold: the first and the last of one stretch."""
+
+    signal: str
+    limit: str
+    first: Instant
+    first_available: str
+    last: Instant
+    last_available: str
+    evidence: tuple[Evidence, ...]
+
+
+def with_observed(known: tuple[Observed, ...], signal: str, limit: str, available: str, event: Event) -> tuple[Observed, ...]:
+    """The stretches in which thresholds were crossed, with one more measurement."""
+    now = instant(event.seen)
+    if now is None:
+        return known
+    for at in reversed(range(len(known))):
+        one = known[at]
+        if one.signal == signal and one.limit == limit and 0 <= now.us - one.last.us <= _ONE_STRETCH_US:
+            proof = (one.evidence[0], evidence(event))
+            one = msgspec.structs.replace(one, last=now, last_available=available, evidence=proof)
+            return (*known[:at], one, *known[at + 1 :])
+    return (*known, Observed(signal, limit, now, available, now, available, (evidence(event),)))[-_OBSERVED:]
+
+
 class Kubelet(msgspec.Struct, frozen=True, gc=False):
     """All of it; bounded, and never changed in place."""
 
@@ -133,6 +170,7 @@ class Kubelet(msgspec.Struct, frozen=True, gc=False):
     dropped: tuple[Dropped, ...] = ()
     version: str | None = None
     started: int = 0  # how many starts there were
+    observed: tuple[Observed, ...] = ()
 
     def told(self, event: Event) -> Kubelet:
         """With what one event says of the kubelet."""
@@ -155,6 +193,11 @@ class Kubelet(msgspec.Struct, frozen=True, gc=False):
                 return msgspec.structs.replace(self, flags=(*self.flags, flags)[-64:])
             case JournalSuppressed(unit="kubelet") | LineCut(unit="kubelet"):
                 return msgspec.structs.replace(self, dropped=with_dropped(self.dropped, event))
+            case EvictionThresholdObserved(signal=str(signal), quantity=Quantity(text=limit), available=Quantity(text=available)):
+                return msgspec.structs.replace(self, observed=with_observed(self.observed, signal[:100], limit, available, event))
+            case EvictionPodChosen(message=str(message)) if found := _LOW.search(message[:4096]):
+                observed = with_observed(self.observed, found[1], found[2], found[3].rstrip("."), event)
+                return msgspec.structs.replace(self, observed=observed)
         return self
 
     def _started(self, event: Event, thresholds: tuple[Threshold, ...] | None, releases: tuple[int, int] | None) -> Kubelet:

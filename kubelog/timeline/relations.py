@@ -32,9 +32,12 @@ class _Because(NamedTuple):
     effect: Mapping[str, tuple[str | None, ...]] = {}  # and the consequence's
     same: tuple[str, ...] = ()  # keys of the subject that both have, alike
     counts: str = ""  # an event that both count
+    pods: bool = False  # whether they must share a pod, by its uid
+    full: bool = False  # whether the consequence must be that a disk is full
 
 
 _API: Final = {"container": ("kube-apiserver",)}
+_FULL: Final = "no space left"  # as the rules' causes say it
 _ETCD: Final = {"container": ("etcd",)}
 _DISK: Final = {
     "resource": (None, "nodefs", "imagefs", "containerfs", "ephemeral-storage", "inodes", "nodefs inodes", "imagefs inodes")
@@ -70,11 +73,16 @@ CAUSES: Final[Mapping[str, tuple[_Because, ...]]] = {
     "OutOfMemory": (_Because("NodePressureEviction", {"resource": ("memory",)}),),
     "ContainerProbeRestartLoop": (_Because("NetworkNotReady"), _Because("RuntimeDown")),
     "CrashLoop": (
-        _Because("OutOfMemory", same=("namespace", "pod")),
+        _Because("OutOfMemory", pods=True),
         _Because("NetworkNotReady"),
     ),
-    "VolumeStuck": (_Because("ApiServerUnreachable"),),
-    "ImagePullFailing": (_Because("ProtocolMismatch", counts="ImagePullFailed"), _Because("RuntimeDown")),
+    "VolumeStuck": (_Because("NodePressureEviction", _DISK, full=True), _Because("ApiServerUnreachable")),
+    "ImagePullFailing": (
+        _Because("ProtocolMismatch", counts="ImagePullFailed"),
+        _Because("NodePressureEviction", _DISK, full=True),
+        _Because("RuntimeDown"),
+    ),
+    "AdmissionRejected": (_Because("NodePressureEviction", _DISK, full=True),),
 }
 
 
@@ -89,6 +97,8 @@ class _Shape(NamedTuple):
     subject: tuple[tuple[str, str], ...]
     endpoints: tuple[str, ...]
     counts: frozenset[str]
+    uids: frozenset[str]  # of pods
+    full: bool  # whether its cause is a full disk
 
 
 class Relations:
@@ -278,7 +288,11 @@ def _shape(incident: Incident) -> _Shape:
     closed = incident.closed.us if incident.closed else 1 << 62
     last = incident.last_seen.us if incident.last_seen and incident.kind in MERGED else opened
     subject, counts = tuple(incident.subject.items()), frozenset(incident.counts)
-    return _Shape(incident.kind, incident.node, opened, closed, last, subject, incident.endpoints, counts)
+    uids = {pod.uid for pod in incident.affected.pods if pod.uid} | {incident.subject.get("pod_uid", "")}
+    full = incident.cause is not None and _FULL in incident.cause.text
+    return _Shape(
+        incident.kind, incident.node, opened, closed, last, subject, incident.endpoints, counts, frozenset(uids - {""}), full
+    )  # fmt: skip
 
 
 def _explains(because: _Because, cause: _Shape, effect: _Shape) -> bool:
@@ -287,6 +301,8 @@ def _explains(because: _Because, cause: _Shape, effect: _Shape) -> bool:
     if cause.node != effect.node and not is_shared(cause.endpoints, effect.endpoints):
         return False
     if because.counts and not (because.counts in cause.counts and because.counts in effect.counts):
+        return False
+    if (because.full and not effect.full) or (because.pods and cause.uids.isdisjoint(effect.uids)):
         return False
     of_cause, of_effect = dict(cause.subject), dict(effect.subject)
     if any(of_cause.get(key) not in allowed for key, allowed in because.cause.items()):

@@ -126,3 +126,13 @@ def owner(pod: PodRef) -> str:
 def owners(pods: Iterable[PodRef]) -> list[tuple[str, int]]:
     """How many of the pods are whose, the most first."""
     return sorted(Counter(owner(pod) for pod in pods).items(), key=lambda one: (-one[1], one[0]))
+
+
+def size(number: int) -> str:
+    """Bytes as df -h prints them: `448M`."""
+    value = float(number)
+    for suffix in ("", "K", "M", "G", "T"):
+        if value < 1024 or suffix == "T":
+            return f"{value:.1f}{suffix}" if suffix and value < 10 else f"{value:.0f}{suffix}"
+        value /= 1024
+    return str(number)

@@ -13,18 +13,19 @@ def timeline(found: Timeline) -> str:
     if not len(found):
         return "<p><b>No incident.</b></p>"
     notes = "".join(f"<p><i>{markup(note)}</i></p>" for note in found.notes)
-    return "".join(_incident(incident, folded) for incident, folded in words.unfolded(found)) + notes
+    return "".join(_incident(incident, cause, folded) for incident, cause, folded in words.unfolded(found)) + notes
 
 
-def _incident(incident: Incident, folded: list[Incident]) -> str:
+def _incident(incident: Incident, cause: Incident | None, folded: list[Incident]) -> str:
     colour = "#b00020" if incident.severity == "critical" else "#8a6100"
     parts = [
-        f"<h4>{markup(incident.kind)}: {markup(words.subject(incident))} "
-        f'<span style="color:{colour}">{markup(words.state(incident))}</span></h4>',
+        f'<h4>{markup(words.title(incident))} <span style="color:{colour}">{markup(words.state(incident))}</span></h4>',
         f"<p>{markup(incident.summary)}</p>",
     ]
     if incident.cause is not None:
         parts.append(f"<p><b>Why</b> ({markup(incident.cause.confidence)}): {markup(incident.cause.text)}</p>")
+    if cause is not None:
+        parts.append(f"<p><b>Follows from</b> {markup(words.title(cause))}.</p>")
     parts.append(f"<p><b>Since</b> {markup(words.since(incident))}. <b>Over:</b> {markup(words.over(incident))}.</p>")
     parts.append("<table><thead><tr><th>Time</th><th>What</th><th>Times</th><th>Proof</th></tr></thead><tbody>")
     for step in incident.steps:

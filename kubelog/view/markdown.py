@@ -15,8 +15,8 @@ def timeline(found: Timeline, raw: Raw | None = None) -> Iterator[str]:
     """All incidents, a section each."""
     if not len(found):
         yield "No incident."
-    for incident, folded in words.unfolded(found):
-        yield from _incident(incident, folded, raw or {})
+    for incident, cause, folded in words.unfolded(found):
+        yield from _incident(incident, cause, folded, raw or {})
     for gap in found.gaps:
         yield f"*Gap:* {words.day_and_clock(gap.start)} to {words.day_and_clock(gap.end)}: {markdown(gap.text)}"
         yield ""
@@ -25,13 +25,16 @@ def timeline(found: Timeline, raw: Raw | None = None) -> Iterator[str]:
         yield ""
 
 
-def _incident(incident: Incident, folded: list[Incident], raw: Raw) -> Iterator[str]:
-    yield f"## {markdown(incident.kind)}: {markdown(words.subject(incident))}"
+def _incident(incident: Incident, cause: Incident | None, folded: list[Incident], raw: Raw) -> Iterator[str]:
+    yield f"## {markdown(words.title(incident))}"
     yield ""
     yield f"**{markdown(words.state(incident))}.** {prose(incident.summary)}"
     yield ""
     if incident.cause is not None:
         yield f"**Why** ({incident.cause.confidence}): {prose(incident.cause.text)}"
+        yield ""
+    if cause is not None:
+        yield f"**Follows from** {markdown(words.title(cause))}."
         yield ""
     yield f"**Since:** {words.since(incident)}. **Over:** {words.over(incident)}."
     yield ""

@@ -28,10 +28,10 @@ def timeline(found: Timeline, width: int = 100, raw: Raw | None = None) -> Itera
     """
     if not len(found):
         yield [("No incident.", "bold")]
-    for number, (incident, folded) in enumerate(words.unfolded(found)):
+    for number, (incident, cause, folded) in enumerate(words.unfolded(found)):
         if number:
             yield []
-        yield from _incident(incident, folded, width, raw or {})
+        yield from _incident(incident, cause, folded, width, raw or {})
     told = {gap for one in found for gap in one.gaps}
     for gap in found.gaps:
         if gap in told:  # an incident's own finding says it
@@ -58,18 +58,20 @@ def _head(incident: Incident) -> Line:
     if incident.state != "open":
         mark, style = "○", style.removeprefix("bold ")
     return [
-        (f"{mark} ", style), (terminal(incident.kind), "bold"), (f"  {terminal(words.subject(incident))}", "bold"),
+        (f"{mark} ", style), (terminal("  ".join(part for part in (incident.kind, words.subject(incident)) if part)), "bold"),
         (f"  {terminal(words.state(incident))}", style),
     ]  # fmt: skip
 
 
-def _incident(incident: Incident, folded: list[Incident], width: int, raw: Raw) -> Iterator[Line]:
+def _incident(incident: Incident, cause: Incident | None, folded: list[Incident], width: int, raw: Raw) -> Iterator[Line]:
     yield _head(incident)
     yield []
     yield from _paragraph("", incident.summary, width)
     if incident.cause is not None:
         yield []
         yield from _paragraph("Why", f"{incident.cause.text} ({incident.cause.confidence})", width)
+    if cause is not None:
+        yield from _paragraph("From", words.title(cause), width)
     yield from _paragraph("Since", words.since(incident), width)
     yield from _paragraph("Over", words.over(incident), width)
     yield []
@@ -106,6 +108,8 @@ def _paragraph(label: str, text: str, width: int, style: str = "", hang: int = 0
 
 def _steps(incident: Incident, width: int, raw: Raw) -> Iterator[Line]:
     day = None
+    hits = [step for step in incident.steps if step.kind in ("PodAdmissionRejected", "PodRejected", "EvictionPodEvicted")]
+    hits = hits if incident.kind == "NodePressureEviction" else []
     for step in incident.steps:
         if step.time is not None and words.date(step.time) != day:
             day = words.date(step.time)
@@ -126,8 +130,11 @@ def _steps(incident: Incident, width: int, raw: Raw) -> Iterator[Line]:
                     yield [(" " * max(len(head), width - len(proof)) + proof, "dim")]
             else:
                 yield pieces
-        if step.kind in ("PodAdmissionRejected", "EvictionPodEvicted"):
-            for line in textwrap.wrap(", ".join(terminal(pod) for pod in words.pods(incident)), max(20, width - len(head) - 2)):
+        if hits and step is hits[-1]:
+            # Which pod was evicted, which rejected, is not kept apart.
+            both = "evicted or rejected: " if len({one.kind for one in hits}) > 1 else ""
+            pods = both + ", ".join(terminal(pod) for pod in words.pods(incident))
+            for line in textwrap.wrap(pods, max(20, width - len(head) - 2)):
                 yield [(" " * (len(head) + 2), ""), (line, "dim")]
         for one in step.evidence:
             text = raw.get((one.path, one.offset), "")

@@ -33,6 +33,11 @@ def subject(incident: Incident) -> str:
     return " on ".join(part for part in (what, where) if part)
 
 
+def title(incident: Incident) -> str:
+    """`NodePressureEviction: nodefs on ubuntu-k8s-3`"""
+    return ": ".join(part for part in (incident.kind, subject(incident)) if part)
+
+
 def state(incident: Incident) -> str:
     """`critical, mitigated (config-changed)`"""
     end = f" ({incident.resolution})" if incident.resolution else ""
@@ -59,8 +64,8 @@ def _beside(time: Instant | None, other: Instant | None) -> str:
     return clock(time) if date(time) == date(other) else day_and_clock(time)
 
 
-def unfolded(found: Iterable[Incident]) -> Iterator[tuple[Incident, list[Incident]]]:
-    """The incidents to show in full, each with those that follow from it and are folded under it.
+def unfolded(found: Iterable[Incident]) -> Iterator[tuple[Incident, Incident | None, list[Incident]]]:
+    """The incidents to show in full, each with the one that it follows from, and those that follow from it and are folded under it.
 
     What follows is folded, unless it is worse than what it follows from: then it is shown in full behind that.
     """
@@ -71,7 +76,7 @@ def unfolded(found: Iterable[Incident]) -> Iterator[tuple[Incident, list[Inciden
             if id_ in incidents:
                 yield incidents[id_]
 
-    def shown(one: Incident) -> Iterator[tuple[Incident, list[Incident]]]:
+    def shown(one: Incident, cause: Incident | None) -> Iterator[tuple[Incident, Incident | None, list[Incident]]]:
         folded, full, waiting = [], [], list(below(one))
         while waiting:
             effect = waiting.pop(0)
@@ -80,13 +85,13 @@ def unfolded(found: Iterable[Incident]) -> Iterator[tuple[Incident, list[Inciden
             else:
                 folded.append(effect)
                 waiting = [*below(effect), *waiting]
-        yield one, folded
+        yield one, cause, folded
         for effect in full:
-            yield from shown(effect)
+            yield from shown(effect, incidents.get(effect.consequence_of or "", one))
 
     for one in incidents.values():
         if one.consequence_of not in incidents:
-            yield from shown(one)
+            yield from shown(one, None)
 
 
 def times(step: Step) -> str:

@@ -148,7 +148,7 @@ class Allocation(NamedTuple):
 ALLOCATIONS: Final = (
     Allocation(
         re.compile(r"no space left on device|disk quota exceeded"),
-        "The kubelet could not write down what it allocated: the disk is full.",
+        "The kubelet could not write down what it allocated: there is no space left on its disk.",
         None,
         "certain",
         ("See what fills the filesystem of /var/lib/kubelet: `df -h /var/lib/kubelet; df -i /var/lib/kubelet`.",),

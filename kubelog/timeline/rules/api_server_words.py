@@ -134,8 +134,8 @@ _ANSWERS: Final = (
     ("invalid", re.compile(r"is invalid: ")),
 )
 _LOOK: Final = (
-    "See what the control plane knows of the node: `kubectl describe node <node>`, `kubectl -n kube-node-lease "
-    "get lease <node> -o yaml`."
+    "See what the control plane knows of the node: `kubectl describe node {node}`, `kubectl -n kube-node-lease "
+    "get lease {node} -o yaml`."
 )
 _STATE: Final = "Look at the API server's load and its etcd's latency, and at the way from this node to it."
 HEARTBEAT_ADVICE: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
@@ -148,7 +148,7 @@ HEARTBEAT_ADVICE: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         ),
         "forbidden": (
             "See who the kubelet is: `openssl x509 -noout -subject -in /var/lib/kubelet/pki/kubelet-client-current.pem` must say "
-            "O = system:nodes, CN = system:node:<node>.",
+            "O = system:nodes, CN = system:node:{node}.",
             _LOOK,
         ),
         "unauthorized": ("Renew the kubelet's credentials (its kubeconfig and client certificate), then restart it.", _LOOK),

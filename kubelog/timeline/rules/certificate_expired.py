@@ -49,6 +49,13 @@ _SAID: Final[Mapping[str, str]] = {
     _CLIENTS: "A client's certificate is refused: it has expired",
     _SERVED: "A client refuses this server's certificate: it has expired",
 }
+_FAILS: Final[Mapping[type[Event], str]] = {
+    LeaseUpdateFailed: "The node's lease is not renewed",
+    NodeStatusUpdateFailed: "The node's status is not updated",
+    EtcdErrorReported: "The API server's requests to etcd fail",
+    ProbeFailed: "A probe fails",
+    ImagePullFailed: "An image cannot be pulled",
+}
 
 
 class Version(msgspec.Struct, frozen=True, gc=False):
@@ -85,7 +92,10 @@ class CertificateExpired(EpisodicRule):
         if words is None or not self.concerns(event):
             return
         key, subject = _whose(event, words)
-        text = _SAID.get(key, "A server's certificate is refused: it has expired, or is not valid yet")
+        text = (
+            _SAID.get(key)
+            or f"{_FAILS.get(type(event), 'Requests fail')}: the server's certificate has expired, or is not valid yet"
+        )
         yield Sign(key, subject, text, type(event).__name__, critical=key not in (_CLIENTS, _SERVED), marks=_marks(event, words))
 
     def ends_of(self, event: Event, memory: Any) -> Iterable[End]:
@@ -106,7 +116,7 @@ class CertificateExpired(EpisodicRule):
     def explain(self, case: Case, memory: Version, node: str | None) -> Explanation:
         where = f" on {node}" if node else ""
         limit = case.marks.get("limit_s")
-        at = f" at {datetime.fromtimestamp(limit, UTC):%Y-%m-%d %H:%M:%S} UTC" if limit is not None else ""
+        at = f" {datetime.fromtimestamp(limit, UTC):%Y-%m-%d %H:%M:%S} UTC" if limit is not None else ""
         early = "early" in case.marks
         endpoint = case.subject.get("endpoint")
         whose = {
@@ -118,9 +128,11 @@ class CertificateExpired(EpisodicRule):
         seen = f", as {node} sees" if node and case.key not in _SAID else ""
         if early:
             cause = Cause(
-                f"It is valid from{at or ' a later time'} on: the clock of one of both sides is wrong, or the certificate was "
-                    "made too "
-                "late.", "likely", proof(case))  # fmt: skip
+                f"It is valid from{at or ' a later time'} on: the clock of one of both sides is wrong, or the certificate was made "
+                "too late.",
+                "likely",
+                proof(case),
+            )
         else:
             cause = Cause(
                 f"It was valid until{at or ' a time that the log does not tell'}, and was not renewed in time.",

@@ -123,7 +123,8 @@ class CrashLoop(EpisodicRule):
             cause = Cause(text, "possible", proof(case, ("ContainerBackOff",)))
         findings = []
         if longest:
-            held = f"The kubelet held it back for up to {lasting(longest)} between two starts; the longest there is is 5 min."
+            longest_there_is = ", the longest there is" if longest >= _LONGEST_S * 1e6 else "; it grows to 5 min"
+            held = f"The kubelet held it back for up to {lasting(longest)} between two starts{longest_there_is}."
             findings.append(Finding("back-off", held, proof(case, ("ContainerBackOff",))[:1]))
         at = f"-n {subject['namespace']} {subject['pod']}"
         advice = [

@@ -98,7 +98,8 @@ class NodeHeartbeatLost(EndpointRule):
         quote = "" if why == "given-up" else memory.quote(case, why)
         summary = f"The kubelet of {node or 'this node'} {verb} {what} ({told.short}){since(case)}."
         findings = (*self._not_ready(case), *silence_finding(case))
-        return Explanation(summary, Cause(told.cause + quote, told.confidence, because), findings, HEARTBEAT_ADVICE[why])
+        advice = tuple(one.format(node=node or "<node>") for one in HEARTBEAT_ADVICE[why])
+        return Explanation(summary, Cause(told.cause + quote, told.confidence, because), findings, advice)
 
     def _not_ready(self, case: Case) -> Iterable[Finding]:
         if case.severity == "critical":

@@ -22,12 +22,15 @@ from kubelog.message.vocabulary.eviction import (
     EvictionCriticalPodSkipped,
     EvictionFailed,
     EvictionNoActivePods,
+    EvictionPodChosen,
     EvictionPodEvicted,
     EvictionPodsCleaned,
     EvictionPodsRanked,
     EvictionPodsRequired,
     EvictionReclaimAttempted,
     EvictionReclaimed,
+    EvictionReclaimFailed,
+    EvictionThresholdObserved,
     PodAdmissionRejected,
 )
 from kubelog.message.vocabulary.evidence import ClusterEvent, FilesystemUsage
@@ -39,13 +42,15 @@ from kubelog.timeline.case import Case
 from kubelog.timeline.incident import Gap, Instant, Step, instant, with_step
 from kubelog.timeline.kubelet import TELLING, Kubelet, Start
 from kubelog.timeline.rules import Drafts, Explanation, Rule, State
-from kubelog.timeline.rules.node_pressure_words import condition_of, eased, explain
+from kubelog.timeline.rules.node_pressure_findings import CRITICAL, condition_of
+from kubelog.timeline.rules.node_pressure_words import eased, explain
 from kubelog.timeline.words import suppressed
 
 # A kubelet that starts reports the conditions that it has not looked at yet.
 _START_US: Final = 30_000_000
 # So long a kubelet keeps a condition after the last sign of it (--eviction-pressure-transition-period).
 _TRANSITION_US: Final = 300_000_000
+_MOST_CRITICAL: Final = 10
 _PRESSURES: Final = ("DiskPressure", "MemoryPressure", "PIDPressure")
 _CONDITIONS: Final = re.compile(r"The node had condition: \[([\w ]{1,200})\]")
 # Signs that name no resource: what they say, and whether that is critical.
@@ -76,13 +81,23 @@ class NodePressureEviction(Rule):
         }
     )
     closes = frozenset({EvictionReclaimed, NodeConditionChanged, NodeConfig, UnitStarted})
-    explains = frozenset({KubeletVersion, KubeletFlags, FilesystemUsage, JournalSuppressed, LineCut})
+    explains = frozenset(
+        {
+            KubeletVersion, KubeletFlags, FilesystemUsage, JournalSuppressed, LineCut, EvictionReclaimFailed,
+            EvictionThresholdObserved, EvictionPodChosen,
+        }
+    )  # fmt: skip
     about: ClassVar[Mapping[str, tuple[bytes, ...]]] = {"PodRejected": (b"The node had condition",)}
     memory = Kubelet
 
     signs: ClassVar[frozenset[type[Event]]] = frozenset(
         (*_SAID, EvictionReclaimAttempted, EvictionPodsRequired, PodAdmissionRejected)
     )
+    picks: ClassVar[frozenset[type[Event]]] = frozenset({EvictionThresholdObserved})
+
+    def concerns(self, event: Event) -> bool:
+        # Those that are crossed, and not those of which only the minimum reclaim is missing.
+        return isinstance(event, EvictionThresholdObserved) and event.quantity is not None and "reclaim" not in (event.phase or "")
 
     def apply(self, state: State, event: Event, node: str | None) -> State:
         memory: Kubelet = state.memory
@@ -113,6 +128,12 @@ class NodePressureEviction(Rule):
                 return self._restarted(state, event)
             case ClusterEvent(reason="EvictionThresholdMet"):
                 return self._tabled(state, event)
+            case EvictionReclaimFailed(resource=resource, error=error):
+                return self._not_reclaimed(state, event, resource, error)
+            case EvictionCriticalPodSkipped(pod=pod):
+                state = self._sign(state, event, _sign(type(event), None))
+                spoken = self._spoken_of(state, event)
+                return state if spoken is None else state.put(spoken.replace(marks=_passed_over(spoken.marks, pod)))
             case _ if type(event) in _SAID:
                 return self._sign(state, event, _sign(type(event), None))
         return state
@@ -139,6 +160,8 @@ class NodePressureEviction(Rule):
         if draft is None or "table" in draft.marks or (resource and not draft.base.subject.get("resource")):
             return False
         drafts.go_on(draft, event, text, about, hit, critical)
+        if isinstance(event, EvictionCriticalPodSkipped):
+            draft.marks = _passed_over(draft.marks, event.pod)
         return True
 
     def quiet(self, case: Case) -> Case:
@@ -198,6 +221,16 @@ class NodePressureEviction(Rule):
         state, case = self._case(state, event, condition_of(resource), resource)
         case = case.goes_on(event, text, resource or "")
         return state.put(case.close("resolved", "recovered", instant(event.seen)))
+
+    def _not_reclaimed(self, state: State, event: Event, resource: str | None, error: str | None) -> State:
+        """Deleting dead containers or images failed."""
+        case = state.latest(condition_of(resource))
+        if case is None or not case.is_open:
+            return state
+        text = f"Deleting dead containers and images to reclaim {resource or 'it'} fails"
+        images = {"images": 1} if "image" in (error or "") else {}
+        case = case.said(event, text, resource or "")
+        return state.put(case.replace(marks={**case.marks, "unreclaimed": 1, **images}))
 
     def _case(self, state: State, event: Event, condition: str, resource: str | None) -> tuple[State, Case]:
         """The case that a sign belongs to: the open one, one that it opens again, or a new one."""
@@ -279,6 +312,13 @@ def _sign(kind: type[Event], what: str | None) -> _Sign:
         return _Sign(condition_of(what), text, what or "", True)
     text, critical = _SAID[kind]
     return _Sign(None, text, "", critical)
+
+
+def _passed_over(marks: dict[str, int], pod: PodRef | None) -> dict[str, int]:
+    """With a critical pod that was passed over."""
+    name = "" if pod is None else f"{pod.namespace or ''}/{pod.name}"[:300]
+    known = sum(1 for mark in marks if mark.startswith(CRITICAL))
+    return marks if not name or known >= _MOST_CRITICAL else {**marks, f"{CRITICAL}{name}": 1}
 
 
 def _start_id(start: Start) -> str:

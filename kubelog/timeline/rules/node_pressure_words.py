@@ -11,10 +11,9 @@ from kubelog.timeline.incident import Cause, Evidence, Finding
 from kubelog.timeline.kubelet import Kubelet, Row, Start, Usage
 from kubelog.timeline.release import LAST
 from kubelog.timeline.rules import Explanation
-from kubelog.timeline.words import clock, listed, lost, plural, silence_finding, suppressed_finding, when
+from kubelog.timeline.rules.node_pressure_findings import REJECTED, amount, condition_of, in_the_way, measured, of_case, whose
+from kubelog.timeline.words import clock, listed, lost, plural, silence_finding, size, suppressed_finding, when
 
-# resource, as the messages of some release name it → the node condition that it brings; disks have many names
-_CONDITION: Final = {"memory": "MemoryPressure", "allocatableMemory": "MemoryPressure", "pids": "PIDPressure", "pid": "PIDPressure"}
 # resource → the signals that starve it
 _SIGNALS: Final = {
     "nodefs": ("nodefs.available",),
@@ -28,14 +27,7 @@ _SIGNALS: Final = {
 }
 # What a kubelet watches when nothing is set, by the release that brought it (pkg/kubelet/apis/config, Linux).
 _DEFAULTS: Final = ("memory.available<100Mi", "nodefs.available<10%", "nodefs.inodesFree<5%", "imagefs.available<15%")
-# A pod is turned away; from 1.31 on in the words of all rejections.
-_REJECTED: Final = ("PodAdmissionRejected", "PodRejected")
 _KUBELET_ROOT: Final = "/var/lib/kubelet"
-
-
-def condition_of(resource: str | None) -> str:
-    """The node condition that a resource belongs to."""
-    return _CONDITION.get(resource or "", "DiskPressure")
 
 
 def _watched(case: Case, start: Start | None) -> list[Threshold]:
@@ -101,10 +93,10 @@ def _summary(case: Case, memory: Kubelet, node: str | None) -> str:
     what = []
     if case.counts.get("EvictionNoActivePods"):
         what.append("nothing was left to evict")
-    evicted, rejected = case.counts.get("EvictionPodEvicted", 0), sum(case.counts.get(one, 0) for one in _REJECTED)
+    evicted, rejected = case.counts.get("EvictionPodEvicted", 0), sum(case.counts.get(one, 0) for one in REJECTED)
     if evicted:
         what.append(f"{plural(evicted, 'pod')} {'was' if evicted == 1 else 'were'} evicted")
-    if rejected and rejected == case.pods_total:
+    if rejected and rejected in (case.pods_total, case.pods_total - evicted):
         what.append(f"{plural(rejected, 'pod')} {'was' if rejected == 1 else 'were'} rejected")
     elif rejected:
         what.append(f"pods were rejected {plural(rejected, 'time')}")
@@ -156,7 +148,7 @@ def _cause(case: Case, memory: Kubelet) -> Cause | None:
         "EvictionReclaimAttempted",
         "EvictionPodsRequired",
         "EvictionNoActivePods",
-        *_REJECTED,
+        *REJECTED,
         "NodeConditionChanged",
     ):
         because += [step.evidence[0] for step in case.steps if step.kind == kind and step.evidence][:1]
@@ -168,7 +160,11 @@ def _cause(case: Case, memory: Kubelet) -> Cause | None:
         because += start.evidence
     else:
         text = f"{resource} fell under its eviction threshold"
-        if start is None:
+        if start is None and (seen := of_case(case, memory)):
+            found = seen[0]
+            text += f" of {amount(found.signal, found.limit)}: {amount(found.signal, found.first_available)} was available"
+            because += found.evidence
+        elif start is None:
             text += ", which the log does not show: it begins after the kubelet's start (try `journalctl -b -u kubelet`)"
     if case.counts.get("EvictionNoActivePods"):
         text += ", and nothing evictable was left"
@@ -219,6 +215,9 @@ def _findings(case: Case, memory: Kubelet) -> Iterator[Finding]:
     yield from _unknown(case, memory)
     yield from _disks(case, memory)
     yield from _flag_findings(case, memory, end)
+    yield from measured(case, memory)
+    yield from in_the_way(case)
+    yield from whose(case)
     if case.episodes > 1:
         yield Finding("flapping", f"The pressure came back: {case.episodes} episodes of set and clear.", ())
     yield from silence_finding(case)
@@ -352,7 +351,7 @@ def _advice(case: Case, memory: Kubelet) -> Iterator[str]:
                 f"This kubelet (Kubernetes {_release(low, high)}) takes thresholds from the flag only; from 1.10 on use "
                 "evictionHard in a configuration file (--config) instead."
             )
-    if any(case.counts.get(one) for one in _REJECTED):
+    if any(case.counts.get(one) for one in REJECTED):
         yield (
             "Rejected pods stay behind as Failed: those of a DaemonSet, Deployment or the like are made again by their controller; "
             "delete what is left (`kubectl get pods -A --field-selector=status.phase=Failed`)."
@@ -402,13 +401,3 @@ def _fill(usage: Usage) -> str:
 
 def _percent(share: float) -> str:
     return f"{share * 100:.0f} %"
-
-
-def size(number: int) -> str:
-    """Bytes as df -h prints them: `448M`."""
-    value = float(number)
-    for suffix in ("", "K", "M", "G", "T"):
-        if value < 1024 or suffix == "T":
-            return f"{value:.1f}{suffix}" if suffix and value < 10 else f"{value:.0f}{suffix}"
-        value /= 1024
-    return str(number)

@@ -25,7 +25,7 @@ from kubelog.message.vocabulary.kernel import (
 from kubelog.timeline.incident import Finding
 from kubelog.timeline.rules import Case, Cause, Explanation
 from kubelog.timeline.rules.episodic import EpisodicRule, Sign, proof
-from kubelog.timeline.words import listed, plural, since
+from kubelog.timeline.words import listed, plural, since, when
 
 _NODE: Final = "node"
 _LIMIT: Final = "limit"
@@ -88,7 +88,7 @@ class OutOfMemory(EpisodicRule):
         where = node or "this node"
         signs = proof(case)
         if case.key == _NODE:
-            summary = f"{where} ran out of memory, and the kernel killed {victims}{since(case)}."
+            summary = f"{where} ran out of memory, and the kernel killed {victims}{_when(case)}."
             cause = Cause(
                 "All that runs on the node asked for more memory than it has: the kernel chose a victim by its size and priority.",
                 "certain",
@@ -102,7 +102,7 @@ class OutOfMemory(EpisodicRule):
             ]
         else:
             of = f"a container of pod {case.subject['pod_uid']}" if "pod_uid" in case.subject else "a container"
-            summary = f"On {where} {of} reached its memory limit, and the kernel killed {victims}{since(case)}."
+            summary = f"On {where} {of} reached its memory limit, and the kernel killed {victims}{_when(case)}."
             cause = Cause("The container's memory limit was reached: the node itself has memory left.", "certain", signs)
             advice = [
                 "Find the pod by its uid: `kubectl get pods -A -o jsonpath='{range .items[*]}{.metadata.uid} {.metadata.namespace}/"
@@ -126,6 +126,13 @@ class OutOfMemory(EpisodicRule):
         if isinstance(event, UnitOomKilled):
             return memory.key if recent else _LIMIT
         return None
+
+
+def _when(case: Case) -> str:
+    """A kill is a moment: it is over where it was one only."""
+    if case.opened is not None and case.opened == case.last and case.episodes == 1:
+        return f" at {when(case.opened)}"
+    return since(case)
 
 
 def _text(event: Event, name: str) -> str:

@@ -241,7 +241,9 @@ def _of_sync(event: Event, pod: PodRef | None, error: str) -> Iterator[Sign]:
     volumes = found[1].split()
     late = {f"late {one[:253]}": 1 for one in volumes[:_MOST_VOLUMES]}
     marks = {"mount": 1, "timeout": 1, **_why(event, error), **late}
-    yield _sign(pod, ",".join(volumes) or None, "The kubelet gives up waiting for the pod's volumes", "waits", marks)
+    is_sync = isinstance(event, PodSyncFailed)
+    text = "The pod does not start: its volumes are not there" if is_sync else "The kubelet gives up waiting for the pod's volumes"
+    yield _sign(pod, ",".join(volumes) or None, text, "waits", marks)
 
 
 def _sign(pod: PodRef | None, volume: str | None, text: str, about: str, marks: dict[str, int]) -> Sign:
