@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kubelog.timeline.changes import Timeline
-from kubelog.timeline.incident import Incident
 from kubelog.view import words
 from kubelog.view.escape import code, markdown, prose, terminal
 from kubelog.view.text import Raw
@@ -15,8 +14,8 @@ def timeline(found: Timeline, raw: Raw | None = None) -> Iterator[str]:
     """All incidents, a section each."""
     if not len(found):
         yield "No incident."
-    for incident, cause, folded in words.unfolded(found):
-        yield from _incident(incident, cause, folded, raw or {})
+    for told in words.unfolded(found):
+        yield from _incident(told, "##", raw or {})
     for gap in found.gaps:
         yield f"*Gap:* {words.day_and_clock(gap.start)} to {words.day_and_clock(gap.end)}: {markdown(gap.text)}"
         yield ""
@@ -25,16 +24,14 @@ def timeline(found: Timeline, raw: Raw | None = None) -> Iterator[str]:
         yield ""
 
 
-def _incident(incident: Incident, cause: Incident | None, folded: list[Incident], raw: Raw) -> Iterator[str]:
-    yield f"## {markdown(words.title(incident))}"
+def _incident(told: words.Told, level: str, raw: Raw) -> Iterator[str]:
+    incident = told.incident
+    yield f"{level} {markdown(words.title(incident))}"
     yield ""
     yield f"**{markdown(words.state(incident))}.** {prose(incident.summary)}"
     yield ""
     if incident.cause is not None:
         yield f"**Why** ({incident.cause.confidence}): {prose(incident.cause.text)}"
-        yield ""
-    if cause is not None:
-        yield f"**Follows from** {markdown(words.title(cause))}."
         yield ""
     yield f"**Since:** {words.since(incident)}. **Over:** {words.over(incident)}."
     yield ""
@@ -65,11 +62,12 @@ def _incident(incident: Incident, cause: Incident | None, folded: list[Incident]
     for number, advice in enumerate(incident.advice, 1):
         yield f"{number}. {prose(advice)}"
     yield ""
-    if folded:
+    if told.folded or told.full:
         yield "**What follows from it**"
         yield ""
-    for effect in folded:
-        title = f"{markdown(effect.kind)}: {markdown(words.subject(effect))}"
-        yield f"- **{title}** ({markdown(words.state(effect))}): {prose(effect.summary)}"
-    if folded:
+    for effect in told.folded:
+        yield f"- **{markdown(words.title(effect))}** ({markdown(words.state(effect))}): {prose(effect.summary)}"
+    if told.folded:
         yield ""
+    for worse in told.full:
+        yield from _incident(worse, f"{level}#", raw)

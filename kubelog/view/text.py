@@ -28,13 +28,15 @@ def timeline(found: Timeline, width: int = 100, raw: Raw | None = None) -> Itera
     """
     if not len(found):
         yield [("No incident.", "bold")]
-    for number, (incident, cause, folded) in enumerate(words.unfolded(found)):
+    for number, told in enumerate(words.unfolded(found)):
         if number:
             yield []
-        yield from _incident(incident, cause, folded, width, raw or {})
-    told = {gap for one in found for gap in one.gaps}
+        yield _head(told.incident)
+        yield []
+        yield from _incident(told, width, raw or {})
+    known_gaps = {gap for one in found for gap in one.gaps}
     for gap in found.gaps:
-        if gap in told:  # an incident's own finding says it
+        if gap in known_gaps:  # an incident's own finding says it
             continue
         yield []
         until = words.day_and_clock(gap.end)
@@ -63,15 +65,12 @@ def _head(incident: Incident) -> Line:
     ]  # fmt: skip
 
 
-def _incident(incident: Incident, cause: Incident | None, folded: list[Incident], width: int, raw: Raw) -> Iterator[Line]:
-    yield _head(incident)
-    yield []
+def _incident(told: words.Told, width: int, raw: Raw) -> Iterator[Line]:
+    incident = told.incident
     yield from _paragraph("", incident.summary, width)
     if incident.cause is not None:
         yield []
         yield from _paragraph("Why", f"{incident.cause.text} ({incident.cause.confidence})", width)
-    if cause is not None:
-        yield from _paragraph("From", words.title(cause), width)
     yield from _paragraph("Since", words.since(incident), width)
     yield from _paragraph("Over", words.over(incident), width)
     yield []
@@ -90,12 +89,20 @@ def _incident(incident: Incident, cause: Incident | None, folded: list[Incident]
         if number == 1:
             yield []
         yield from _paragraph("Do" if number == 1 else "", f"{number}. {advice}", width, hang=3)
-    for number, effect in enumerate(folded):
-        if number == 0:
+    then = "Then"
+    for effect in told.folded:
+        if then:
             yield []
-        begin = f"{' ' * _INDENT}{'Then' if number == 0 else '':<6}"
-        yield [(begin, "bold cyan"), *_head(effect)]
+        yield [(f"{' ' * _INDENT}{then:<6}", "bold cyan"), *_head(effect)]
         yield from _paragraph(" ", effect.summary, width, hang=2)
+        then = ""
+    for one in told.full:
+        yield []
+        yield [(f"{' ' * _INDENT}{then:<6}", "bold cyan"), *_head(one.incident)]
+        yield []
+        for line in _incident(one, width - _INDENT - 6, raw):
+            yield [(" " * (_INDENT + 6), ""), *line] if line else []
+        then = ""
 
 
 def _paragraph(label: str, text: str, width: int, style: str = "", hang: int = 0) -> Iterator[Line]:

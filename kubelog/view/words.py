@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from kubelog.timeline.incident import Evidence, Incident, Instant, Step
 
@@ -64,11 +65,16 @@ def _beside(time: Instant | None, other: Instant | None) -> str:
     return clock(time) if date(time) == date(other) else day_and_clock(time)
 
 
-def unfolded(found: Iterable[Incident]) -> Iterator[tuple[Incident, Incident | None, list[Incident]]]:
-    """The incidents to show in full, each with the one that it follows from, and those that follow from it and are folded under it.
+class Told(NamedTuple):
+    """An incident to show in full, and what follows from it: folded, or in full again."""
 
-    What follows is folded, unless it is worse than what it follows from: then it is shown in full behind that.
-    """
+    incident: Incident
+    folded: list[Incident]
+    full: list[Told]
+
+
+def unfolded(found: Iterable[Incident]) -> Iterator[Told]:
+    """The incidents that follow from none, with those that do: folded, unless worse than what they follow from."""
     incidents = {one.id: one for one in found}
 
     def below(one: Incident) -> Iterator[Incident]:
@@ -76,22 +82,20 @@ def unfolded(found: Iterable[Incident]) -> Iterator[tuple[Incident, Incident | N
             if id_ in incidents:
                 yield incidents[id_]
 
-    def shown(one: Incident, cause: Incident | None) -> Iterator[tuple[Incident, Incident | None, list[Incident]]]:
+    def told(one: Incident) -> Told:
         folded, full, waiting = [], [], list(below(one))
         while waiting:
             effect = waiting.pop(0)
             if one.severity == "warning" and effect.severity == "critical":
-                full.append(effect)
+                full.append(told(effect))
             else:
                 folded.append(effect)
                 waiting = [*below(effect), *waiting]
-        yield one, cause, folded
-        for effect in full:
-            yield from shown(effect, incidents.get(effect.consequence_of or "", one))
+        return Told(one, folded, full)
 
     for one in incidents.values():
         if one.consequence_of not in incidents:
-            yield from shown(one, None)
+            yield told(one)
 
 
 def times(step: Step) -> str:
