@@ -34,6 +34,11 @@ _SILENT: Final = re.compile(
     r"|is the docker daemon running|code = Unavailable)|(?P<hangs>DeadlineExceeded|deadline exceeded|operation "
     r"timeout|Client\.Timeout)"
 )
+# A network plugin, a registry or a file of the pod may be missing, too.
+_GONE: Final = re.compile(
+    r"(?:containerd|crio|docker|dockerd|dockershim|frakti|rktlet)\.sock\b[^\n]{0,200}(?:refused|no such file or directory)"
+    r"|[Cc]annot connect to the Docker daemon|transport is closing|is the docker daemon running|code = Unavailable"
+)
 _PARTS: Final = (
     b"onnection refused", b"no such file", b"Docker daemon", b"docker daemon", b"transport is closing", b"Unavailable", b"eadline",
     b"operation timeout", b"Client.Timeout",
@@ -142,6 +147,6 @@ class RuntimeDown(EpisodicRule):
 
 
 def _is_of_a_pod(event: CriRequestFailed, error: str) -> bool:
-    """A request about one pod can take too long for its own reasons; that the runtime is gone, it says of all."""
+    """A request about one pod can fail, or take too long, for its own reasons; that the runtime is gone, it says of all."""
     lists = ("Status", "Version", "List", "ImageFsInfo", "RuntimeConfig", "UpdateRuntimeConfig")
-    return "eadline" in error and not (event.operation or "").startswith(lists)
+    return not (event.operation or "").startswith(lists) and _GONE.search(error) is None
