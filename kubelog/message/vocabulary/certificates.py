@@ -62,6 +62,21 @@ class CertificateRequestFailed(Event, frozen=True, gc=False, kw_only=True):
     error: str | None = None
 
 
+class CertificateRequestApproved(Event, frozen=True, gc=False, kw_only=True):
+    """A request for a certificate is approved: the signer has not made the certificate yet.
+
+    Where no `CertificateIssued` follows, the signer (kube-controller-manager, mostly) does not work.
+    """
+
+    request: str | None = None
+
+
+class CertificateIssued(Event, frozen=True, gc=False, kw_only=True):
+    """A certificate that was asked for is there: it is used within moments."""
+
+    request: str | None = None
+
+
 class ClientCertificateMissing(Event, frozen=True, gc=False, kw_only=True):
     """The kubelet has had no valid client certificate for five minutes: it ends, or waits for the API server."""
 

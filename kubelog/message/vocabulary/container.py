@@ -17,6 +17,16 @@ class ContainerExited(Event, frozen=True, gc=False, kw_only=True):
     reason: str | None = None
 
 
+class ContainerBackOffChecked(Event, frozen=True, gc=False, kw_only=True):
+    """Before a container that has ended is started again the kubelet looks whether it is to be held back.
+
+    It ended at least once; only `ContainerBackOff` says that it is held back.
+    """
+
+    pod: PodRef | None = None
+    container: str | None = None
+
+
 class ContainerChanged(Event, frozen=True, gc=False, kw_only=True):
     """A container's specification changed: it is killed and made anew."""
 

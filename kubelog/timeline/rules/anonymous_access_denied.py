@@ -52,8 +52,8 @@ class AnonymousAccessDenied(EpisodicRule):
                 "system:public-info-viewer), or give them some."
             )
         elif "own" in case.marks:
-            text = "The kubelet shows no client certificate or token that the API server knows: its kubeconfig has none, or a wrong "
-            cause = Cause(f"{text}one.", "likely", signs)
+            text = "The kubelet shows no client certificate or token that the API server knows: its kubeconfig has none, or a "
+            cause = Cause(f"{text}wrong one.", "likely", signs)
             advice = (
                 "Look at the kubelet's --kubeconfig and the client certificate that it names; after a failed bootstrap join "
                 "the node anew."
