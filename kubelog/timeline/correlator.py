@@ -20,6 +20,7 @@ import msgspec
 from kubelog.errors import StateError
 from kubelog.message import vocabulary
 from kubelog.message.vocabulary.event import GAP_US, Event, Heard, Seen
+from kubelog.timeline.case import Case
 from kubelog.timeline.changes import Timeline
 from kubelog.timeline.incident import Change, Gap, Incident
 from kubelog.timeline.registry import rules
@@ -75,6 +76,9 @@ class _Machine:
         self.heard: Heard | None = None
         self.told: dict[str, Incident] = {}
         self.seen: State | None = None  # what was told last
+        self.made: dict[tuple[str, int], tuple[Case, Any, Incident]] = {}  # of what each that is told was made
+        # A state in which nothing is quiet or past before that time, as long as no other run begins.
+        self.calm: tuple[State | None, tuple[tuple[int, int], ...], int] = None, (), 0
         self.spanned: set[str] = set()  # those told that incidents span which are over for good
 
     def take(self, event: Event, again: bool, keep: bool) -> None:
@@ -245,25 +249,49 @@ class _Machine:
     def tell(self, others: Iterable[_Machine] = ()) -> dict[str, Incident | None]:
         """The incidents that are new or not as they were, beside those of other rules on the node; None: it is none any more."""
         self._trim()
-        state = self.rule.settle(self._known(len(self.keys)), self.heard)
-        if self.heard is not None:
-            state = self.rule.retire(state, self.heard.us - self.window_us)
+        state = self._settled(self._known(len(self.keys)))
         new: dict[str, Incident | None] = {}
         yields = self.rule.yields
         if (yields and self.told) or (state is not self.seen and state != self.seen):
             self.seen = state
             now: dict[str, Incident] = {}
-            for case, memory in (*state.past, *((case, state.memory) for case in state.cases)):
-                incident = self.rule.incident(case, memory, self.node)
+            cases = (*state.past, *((case, state.memory) for case in state.cases))
+            if len(self.made) > 2 * len(cases) + 8:
+                self.made = {}
+            for case, memory in cases:
+                incident = self._incident(case, memory)
                 if not self.rule.matters(case) or (yields and self._is_spanned(incident, others)):
                     # Of what is none only the gaps are told, and those only where they are what the rule is about.
                     incident = msgspec.structs.replace(incident, episodes=0, gaps=incident.gaps if self.rule.losses else ())
                 now[incident.id] = incident
-                if self.told.get(incident.id) != incident:
+                before = self.told.get(incident.id)
+                if before is not incident and before != incident:
                     new[incident.id] = incident
             new |= dict.fromkeys(self.told.keys() - now.keys())
             self.told = now
         return new
+
+    def _settled(self, state: State) -> State:
+        """What is known, with all that is quiet or past by now."""
+        heard = self.heard
+        if heard is None or not state.kept:
+            return state
+        calm, past, due_us = self.calm
+        if calm is state and past == heard.past and heard.us < due_us:
+            return state
+        if not heard.past and heard.us < state.due_us and type(self.rule).settle is Rule.settle:
+            return state
+        found = self.rule.retire(self.rule.settle(state, heard), heard.us - self.window_us)
+        if found is state:
+            self.calm = state, heard.past, self.rule.due_us(state)
+        return found
+
+    def _incident(self, case: Case, memory: Any) -> Incident:
+        """A case as users see it; it is put into words anew where it, or what they depend on, is another."""
+        known = self.made.get((case.key, case.number))
+        if known is None or known[0] is not case or (known[1] is not memory and self.rule.tells_memory):
+            known = self.made[case.key, case.number] = case, memory, self.rule.incident(case, memory, self.node)
+        return known[2]
 
     def _is_spanned(self, found: Incident, others: Iterable[_Machine]) -> bool:
         if found.id in self.spanned:
@@ -445,7 +473,7 @@ class Correlator:
             if self.one_input and node is not None and list(self._machines) == [None]:
                 machines = self._machines.pop(None)
                 for machine in machines:
-                    machine.node, machine.seen = node, None
+                    machine.node, machine.seen, machine.made = node, None, {}
                 if None in self._heard:
                     self._heard[node] = self._heard.pop(None)
             else:

@@ -184,6 +184,7 @@ class Rule:
     idle: ClassVar[frozenset[type[Event]]] = frozenset()  # events that change nothing where `is_idle` says so
     yields: ClassVar[bool] = False  # whether its incidents are none where another incident of the node spans them
     yields_to: ClassVar[frozenset[str]] = frozenset()  # to these kinds alone, where some are named
+    tells_memory: ClassVar[bool] = True  # whether what is told of a case depends on the rule's memory
     losses: ClassVar[bool] = False  # whether it is about what the log lacks: then gaps are told that are no incident
 
     def __init_subclass__(cls) -> None:
@@ -280,12 +281,17 @@ class Rule:
 
     def _dated(self, state: State) -> State:
         """With when something is due, as it is now known."""
+        due_us = self.due_us(state)
+        return state if due_us == state.due_us else msgspec.structs.replace(state, due_us=due_us)
+
+    def due_us(self, state: State) -> int:
+        """Before that, nothing becomes quiet or past in a run of records that goes on."""
         due_us = 1 << 62
         for case in state.kept.values():
             time, after_us = (case.last, self.quiet_us) if case.state == "open" else (case.closed, self.reopen_us)
             if time is not None and time.us + after_us < due_us:
                 due_us = time.us + after_us
-        return state if due_us == state.due_us else msgspec.structs.replace(state, due_us=due_us)
+        return due_us
 
     def is_quiet(self, last: Instant, heard: Heard, now: int) -> bool:
         """Whether nothing was said for `quiet_us`. Time counts only where the log has lines, or where it goes on a third time."""

@@ -65,6 +65,7 @@ class ImagePullFailing(EpisodicRule):
         "PodConfigReceived": (b"DELETE", b"REMOVE"),
     }
     memory = Last
+    tells_memory = False
     quiet_us: ClassVar[int] = 900_000_000  # three tries
     reopen_us: ClassVar[int] = 1_800_000_000  # what fails again within half an hour is the same registry, the same name
     signs = frozenset({PodSyncFailed})

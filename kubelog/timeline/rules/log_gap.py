@@ -101,6 +101,10 @@ class LogGap(Rule):
                     state = state.put(case.replace(last=Instant(end)).close("resolved", "restarted", Instant(end)))
         return super().settle(state, heard, until_us)
 
+    def due_us(self, state: State) -> int:
+        # A boot ends with the next record, which may come at any time.
+        return -(1 << 62) if any(_is_boot(case) and case.is_open for case in state.cases) else super().due_us(state)
+
     def passed(self, state: State, heard: Heard | None, us: int) -> State:
         if any(_is_boot(case) and case.is_open for case in state.cases):
             state = self.settle(state, heard, us)

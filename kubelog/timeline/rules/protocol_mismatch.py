@@ -135,6 +135,7 @@ class ProtocolMismatch(Rule):
     # Pulls are tried again every 5 min at last: three of them without a word. What else says it does so within a minute.
     quiet_us: ClassVar[int] = 900_000_000
     memory = Pasted
+    tells_memory = False
     picks = frozenset(_WORDS)
 
     def concerns(self, event: Event) -> bool:

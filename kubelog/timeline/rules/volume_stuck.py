@@ -87,6 +87,7 @@ class VolumeStuck(EpisodicRule):
         "VolumeOperationStarted": (b"VerifyControllerAttachedVolume",),
     }
     memory = Pods
+    tells_memory = False
     signs = frozenset({OrphanedPodVolumes})
     idle = frozenset({VolumeOperationSucceeded, ContainerStarted, OrphanedPodCleaned})
 
