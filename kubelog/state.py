@@ -109,5 +109,6 @@ class State:
         self.saved, self.place = time.monotonic(), place
 
     def _append(self, text: bytes) -> None:
-        while text:
-            text = text[os.write(self.descriptor, text) :]
+        left = memoryview(text)
+        while left:
+            left = left[os.write(self.descriptor, left) :]

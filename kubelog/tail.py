@@ -179,12 +179,12 @@ class Tail:
         """Write what a batch tells; whether someone took it."""
 
         def write(text: bytes) -> None:
-            descriptor = self.out.file.fileno()
-            while text:
+            descriptor, left = self.out.file.fileno(), memoryview(text)
+            while left:
                 with signals.waiting():
                     select.select([], [descriptor], [])
                 # So much can be written now without waiting: a signal finds nothing half told.
-                text = text[os.write(descriptor, text[: select.PIPE_BUF]) :]
+                left = left[os.write(descriptor, left[: select.PIPE_BUF]) :]
 
         again = "; it is told again at the next start" if self.state else ""
         try:

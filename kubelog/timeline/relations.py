@@ -86,6 +86,12 @@ CAUSES: Final[Mapping[str, tuple[_Because, ...]]] = {
 }
 
 
+# Kinds that are related by their pods.
+_BY_POD: Final = frozenset(
+    kind for effect, causes in CAUSES.items() for because in causes if because.pods for kind in (effect, because.kind)
+)
+
+
 class _Shape(NamedTuple):
     """What relations are made of: while it stays, they stay."""
 
@@ -288,7 +294,9 @@ def _shape(incident: Incident) -> _Shape:
     closed = incident.closed.us if incident.closed else 1 << 62
     last = incident.last_seen.us if incident.last_seen and incident.kind in MERGED else opened
     subject, counts = tuple(incident.subject.items()), frozenset(incident.counts)
-    uids = {pod.uid for pod in incident.affected.pods if pod.uid} | {incident.subject.get("pod_uid", "")}
+    uids: set[str] = set()
+    if incident.kind in _BY_POD:
+        uids = {pod.uid for pod in incident.affected.pods if pod.uid} | {incident.subject.get("pod_uid", "")}
     full = incident.cause is not None and _FULL in incident.cause.text
     return _Shape(
         incident.kind, incident.node, opened, closed, last, subject, incident.endpoints, counts, frozenset(uids - {""}), full

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 
 from kubelog.klog.values import PodRef
 from kubelog.timeline.case import Case
@@ -115,6 +116,7 @@ _REPLICA = re.compile(rf"-[{_RANDOM}]{{6,10}}-[{_RANDOM}]{{5}}\Z")
 _SET = re.compile(rf"-(?:[{_RANDOM}]{{5}}|\d{{1,4}})\Z")
 
 
+@lru_cache(maxsize=2048)
 def owner(pod: PodRef) -> str:
     """What made a pod, by its name: `shop/web` of `web-5f7d9c6b8-x7k2p`, of `web-x7k2p`, of `web-0`."""
     name = _REPLICA.sub("", pod.name)
