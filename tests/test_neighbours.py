@@ -145,6 +145,55 @@ def test_a_case_is_the_same_from_a_file_and_from_a_tail_alone_and_among_neighbou
     assert {node for incident in among["incidents"] for node in incident["nodes"] or [incident["node"]]} <= case.nodes
 
 
+# What a kubelet says all day of pods that nothing is wrong with; none of it tells that anything works again.
+NOISE = (
+    ("I", "scope.go:117", '"RemoveContainer" containerID="5f3a9c0d1e2b"'),
+    ("I", "kubelet_getters.go:187", '"Pod status updated" pod="idle/quiet-0" status="Running"'),
+    ("I", "prober.go:107", '"Probe failed" probeType="Readiness" pod="idle/quiet-0" podUID="9c1d" containerName="quiet" '
+        'probeResult="failure" output="HTTP probe failed with statuscode: 503"'),
+    ("I", "reconciler_common.go:245", '"operationExecutor.VerifyControllerAttachedVolume started for volume \\"tmp\\" (UniqueName: '
+        '\\"kubernetes.io/empty-dir/9c1d-tmp\\") pod \\"quiet-0\\" (UID: \\"9c1d\\") " pod="idle/quiet-0"'),
+    ("W", "watcher.go:93", 'Error while processing event ("/sys/fs/cgroup/cpu/user.slice": 0x40000100 == IN_CREATE|IN_ISDIR): '
+        "inotify_add_watch /sys/fs/cgroup/cpu/user.slice: no such file or directory"),
+    ("E", "summary.go:92", 'Failed to get system container stats for "/system.slice/ssh.service": failed to get cgroup stats for '
+        '"/system.slice/ssh.service": failed to get container info for "/system.slice/ssh.service": unknown container "/ssh.service"'),
+    ("I", "pod_startup_latency_tracker.go:104", '"Observed pod startup duration" pod="idle/quiet-0" podStartSLOduration=1.5 '
+        'podStartE2EDuration="1.5s" podCreationTimestamp="2024-06-03 10:00:00 +0000 UTC"'),
+)  # fmt: skip
+# What these are about is when a kubelet says anything at all.
+ABOUT_SILENCE = ("kubelet_restart_loop", "log_gap", "suppressed")
+
+
+VERDICT = (
+    "id", "kind", "node", "subject", "state", "resolution", "severity", "opened", "last_seen", "closed", "episodes", "counts",
+    "affected", "consequence_of", "consequences", "advice",
+)  # fmt: skip
+
+
+def noisy(case: Case) -> list[Line]:
+    """With a line of the same node behind each of its kubelet's, said at once: so that no silence becomes another."""
+    found = []
+    for number, line in enumerate(case.lines):
+        found.append(line)
+        stamp = STAMP.match(line.text)
+        if stamp is not None and " kubelet[" in line.text[: stamp.end() + 10]:
+            severity, place, text = NOISE[number % len(NOISE)]
+            head = f"{severity}{line.at:%m%d %H:%M:%S}.999000    4242 {place}] "
+            found.append(Line(line.at, line.node, f"{stamp[0]}kubelet[4242]: {head}{text}"))
+    return found
+
+
+@pytest.mark.parametrize(
+    "case", [pytest.param(one, id=one.name) for one in CASES if one.tz is None and not one.name.startswith(ABOUT_SILENCE)]
+)
+def test_a_case_is_the_same_in_the_noise_of_its_own_node(case: Case, tmp_path: Path) -> None:
+    alone, among = (from_files(tmp_path, case, log_bytes(lines)) for lines in (case.lines, noisy(case)))
+    # A silence begins with the last line, whatever it says.
+    assert [{name: one[name] for name in VERDICT} for one in among["incidents"]] == [
+        {name: one[name] for name in VERDICT} for one in alone["incidents"]
+    ]
+
+
 @given(st.sampled_from(SHORT), st.lists(st.floats(0, 1), max_size=8))
 def test_where_a_tail_of_a_case_among_neighbours_is_cut_does_not_matter(case: Case, at: list[float]) -> None:
     woven = case.woven()
