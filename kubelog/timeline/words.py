@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from kubelog.klog.values import PodRef
@@ -125,9 +125,21 @@ def owner(pod: PodRef) -> str:
     return f"{pod.namespace}/{name}" if pod.namespace else name
 
 
-def owners(pods: Iterable[PodRef]) -> list[tuple[str, int]]:
+# Whose the pods are that were asked for last, by the identity of the tuple (which is kept, so that the identity is its own): a
+# storm goes on for long after no pod more is kept.
+_OWNERS: dict[int, tuple[tuple[PodRef, ...], list[tuple[str, int]]]] = {}
+_MOST_OWNERS = 16
+
+
+def owners(pods: tuple[PodRef, ...]) -> list[tuple[str, int]]:
     """How many of the pods are whose, the most first."""
-    return sorted(Counter(owner(pod) for pod in pods).items(), key=lambda one: (-one[1], one[0]))
+    known = _OWNERS.get(id(pods))
+    if known is None:
+        if len(_OWNERS) >= _MOST_OWNERS:
+            _OWNERS.clear()
+        found = sorted(Counter(owner(pod) for pod in pods).items(), key=lambda one: (-one[1], one[0]))
+        known = _OWNERS[id(pods)] = pods, found
+    return known[1]
 
 
 def size(number: int) -> str:
